@@ -1,0 +1,136 @@
+"""Owns where the snapshot comes from: the file that MCA_SNAPSHOT names, or the home cluster.
+
+Must not judge what a snapshot says: sidecar.policy does. A bad one never replaces a good one.
+"""
+
+import json
+import os
+import time
+from hashlib import sha256
+
+from sidecar.config import Settings
+from sidecar.log import log_event
+from sidecar.policy.snapshot import Snapshot, parse_snapshot
+from sidecar.watched_file import WatchedFile
+
+# A ConfigMap holds 1 MiB.
+_MAX_BYTES = 4 << 20
+HOME = "home"
+
+
+class SnapshotFile:
+    """The current snapshot, None as long as there was no good one; `errors` tell why."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.snapshot: Snapshot | None = None
+        self.errors: tuple[str, ...] = ()
+        self.loaded_at = 0.0
+        self._settings = settings
+        self._told = b""
+        self._file: WatchedFile | None = None
+        if settings.snapshot_path is None:
+            self._take(_home_snapshot(settings))
+        else:
+            self._file = WatchedFile(settings.snapshot_path, _MAX_BYTES)
+            self.poll()
+
+    def poll(self, now: float | None = None) -> Snapshot | None:
+        """Look at the file; the snapshot if it is a new one. Cheap: a stat."""
+        if self._file is None or not self._file.poll(time.monotonic() if now is None else now):
+            return None
+        content = self._file.content
+        if content is None:
+            return self._take((f"MCA_SNAPSHOT: {self._file.problem}",))
+        return self._take(_parse(content, self._settings))
+
+    def _take(self, loaded: Snapshot | tuple[str, ...]) -> Snapshot | None:
+        if isinstance(loaded, tuple):
+            self.errors = loaded
+            self._tell()
+            return None
+        self.errors = ()
+        self._told = b""
+        if loaded == self.snapshot:
+            return None
+        self.snapshot = loaded
+        self.loaded_at = time.time()
+        log_event("info", "snapshot_loaded", revision=loaded.revision)
+        return loaded
+
+    def _tell(self) -> None:
+        mark = sha256("\n".join(self.errors).encode()).digest()
+        if mark != self._told:
+            self._told = mark
+            kept = self.snapshot.revision if self.snapshot else None
+            log_event("error", "snapshot_refused", errors=self.errors, kept=kept)
+
+
+def own_namespace(settings: Settings, snapshot: Snapshot | None) -> str:
+    """Where the pod runs, by the first that says so."""
+    return (
+        settings.namespace
+        or (snapshot.namespace if snapshot else "")
+        or _read_namespace(settings)
+        or "default"
+    )
+
+
+def _parse(content: bytes, settings: Settings) -> Snapshot | tuple[str, ...]:
+    parsed = parse_snapshot(content)
+    if isinstance(parsed, tuple):
+        return tuple(f"MCA_SNAPSHOT: {settings.snapshot_path}: {error}" for error in parsed)
+    if settings.namespace and parsed.namespace != settings.namespace:
+        return (
+            f"MCA_SNAPSHOT: {settings.snapshot_path}: namespace: {parsed.namespace!r} is not"
+            f" MCA_NAMESPACE {settings.namespace!r}; a pod uses its own namespace's snapshot",
+        )
+    return parsed
+
+
+def _home_snapshot(settings: Settings) -> Snapshot | tuple[str, ...]:
+    folder = settings.service_account_dir
+    errors = [
+        f"{variable}: is not set; run in a pod, or name a snapshot file by MCA_SNAPSHOT"
+        for variable, value in (
+            ("KUBERNETES_SERVICE_HOST", settings.service_host),
+            ("KUBERNETES_SERVICE_PORT", settings.service_port),
+        )
+        if not value
+    ]
+    errors += [
+        f"MCA_SERVICE_ACCOUNT_DIR: {folder}/{name} cannot be read;"
+        " mount the service account's token, or name a snapshot file by MCA_SNAPSHOT"
+        for name in ("ca.crt", "token")
+        if not os.access(os.path.join(folder, name), os.R_OK)
+    ]
+    if errors:
+        return tuple(errors)
+    host, port = settings.service_host, settings.service_port
+    document = {
+        "apiVersion": "mca.io/v1alpha1",
+        "kind": "Snapshot",
+        "version": 1,
+        "revision": HOME,
+        "namespace": own_namespace(settings, None),
+        "tenant": None,
+        "clusters": [
+            {
+                "name": HOME,
+                "server": f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+                "caBundle": {"caFile": os.path.join(folder, "ca.crt")},
+                "tlsServerName": None,
+                "credentials": {"tokenFile": os.path.join(folder, "token")},
+            }
+        ],
+        "routes": [],
+    }
+    parsed = parse_snapshot(json.dumps(document).encode())
+    if isinstance(parsed, tuple):
+        return tuple(f"KUBERNETES_SERVICE_HOST, _PORT: {error}" for error in parsed)
+    return parsed
+
+
+def _read_namespace(settings: Settings) -> str:
+    file = WatchedFile(os.path.join(settings.service_account_dir, "namespace"), 253)
+    file.poll(0.0)
+    return (file.content or b"").decode("utf-8", "replace").strip()

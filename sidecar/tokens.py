@@ -1,0 +1,37 @@
+"""Owns the callers' tokens: how one is derived, and who it names.
+
+Must not store or log one. They open nothing but this sidecar, and only while its seed lives.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Iterable
+from hmac import compare_digest, digest
+
+from sidecar.policy.verdict import Caller
+from sidecar.secret import Secret
+
+_PURPOSE = b"mca caller token v1\0"
+
+
+def container_token(seed: Secret, container: str) -> Secret:
+    """`mca-<container>.<mac>`: two parts, so that nothing takes it for a JWT of three."""
+    mac = digest(seed.reveal(), _PURPOSE + container.encode(), "sha256")
+    text = b2a_base64(mac, newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=")
+    return Secret(b"mca-" + container.encode() + b"." + text)
+
+
+class Callers:
+    """All containers of the pod, found by their tokens."""
+
+    def __init__(self, seed: Secret, callers: Iterable[Caller]) -> None:
+        self._callers = tuple(
+            (container_token(seed, caller.container), caller) for caller in callers
+        )
+
+    def find(self, token: bytes) -> Caller | None:
+        """Who was given this token; takes as long for the last caller as for none."""
+        found = None
+        for secret, caller in self._callers:
+            if compare_digest(secret.reveal(), token):
+                found = caller
+        return found
