@@ -7,11 +7,24 @@ once, each names its variable and says what to write instead.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from os.path import isabs, normpath
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple, TypeVar
 
-from sidecar.log import LEVELS, Level
+from sidecar.log import Level
+from sidecar.setting_values import (
+    Address as Address,
+    overlap,
+    parse_addresses,
+    parse_connections,
+    parse_containers,
+    parse_head_bytes,
+    parse_label,
+    parse_level,
+    parse_loopback_addresses,
+    parse_metrics,
+    parse_path,
+    parse_seconds,
+    parse_subdomain,
+)
 
 T = TypeVar("T")
 
@@ -74,16 +87,6 @@ TABLE: tuple[Setting, ...] = (
 _DEFAULTS = {setting.variable: setting.default for setting in TABLE}
 
 
-class Address(NamedTuple):
-    """Where to listen: an IP address in its canonical form, and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     head_bytes: int
@@ -120,42 +123,41 @@ class Settings:
     unknown: tuple[str, ...]
 
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SERVICE_LINK = re.compile(r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_\d+_.*)?)")
-_MAX_SUBDOMAIN = 253
-
-
-def is_dns_label(text: str) -> bool:
-    return _LABEL.fullmatch(text) is not None
-
-
-def is_dns_subdomain(text: str) -> bool:
-    return len(text) <= _MAX_SUBDOMAIN and all(map(is_dns_label, text.split(".")))
 
 
 def parse_settings(env: Mapping[str, str]) -> Settings | tuple[str, ...]:
     """Read the environment; a tuple holds every error there is, one sentence each."""
     read = _Reader(env)
     settings = Settings(
-        api_listen=read("MCA_API_LISTEN", _parse_loopback_addresses),
-        admin_listen=read("MCA_ADMIN_LISTEN", _parse_addresses),
-        metrics_public=read("MCA_METRICS", _parse_metrics) == "public",
-        snapshot_path=read("MCA_SNAPSHOT", _parse_path) or None,
-        identity_dir=read("MCA_IDENTITY_DIR", _parse_path),
-        clients_dir=read("MCA_CLIENTS_DIR", _parse_path),
-        containers=read("MCA_CONTAINERS", _parse_containers),
-        namespace=read("MCA_NAMESPACE", _parse_label),
-        pod=read("MCA_POD", _parse_subdomain),
-        service_account=read("MCA_SERVICE_ACCOUNT", _parse_subdomain),
-        service_account_dir=read("MCA_SERVICE_ACCOUNT_DIR", _parse_path),
+        api_listen=read("MCA_API_LISTEN", parse_loopback_addresses),
+        admin_listen=read("MCA_ADMIN_LISTEN", parse_addresses),
+        metrics_public=read("MCA_METRICS", parse_metrics) == "public",
+        snapshot_path=read("MCA_SNAPSHOT", parse_path) or None,
+        identity_dir=read("MCA_IDENTITY_DIR", parse_path),
+        clients_dir=read("MCA_CLIENTS_DIR", parse_path),
+        containers=read("MCA_CONTAINERS", parse_containers),
+        namespace=read("MCA_NAMESPACE", parse_label),
+        pod=read("MCA_POD", parse_subdomain),
+        service_account=read("MCA_SERVICE_ACCOUNT", parse_subdomain),
+        service_account_dir=read("MCA_SERVICE_ACCOUNT_DIR", parse_path),
         service_host=env.get("KUBERNETES_SERVICE_HOST", ""),
         service_port=env.get("KUBERNETES_SERVICE_PORT", ""),
-        log_level=read("MCA_LOG_LEVEL", _parse_level),
+        log_level=read("MCA_LOG_LEVEL", parse_level),
         limits=_read_limits(read),
         unknown=tuple(sorted(filter(_is_unknown, env))),
     )
     read.errors.extend(_find_conflicts(settings, read.failed))
     return tuple(read.errors) or settings
+
+
+def render_settings_table() -> str:
+    """The table of the README, in Markdown."""
+    rows = "".join(
+        f"| `{variable}` | {f'`{default}`' if default else '-'} | {meaning} |\n"
+        for variable, default, meaning in TABLE
+    )
+    return f"| Variable | Default | Meaning |\n|---|---|---|\n{rows}"
 
 
 def format_errors(errors: tuple[str, ...]) -> str:
@@ -189,155 +191,17 @@ class _Reader:
 
 def _read_limits(read: _Reader) -> Limits:
     return Limits(
-        head_bytes=read("MCA_HEAD_BYTES", _parse_head_bytes),
-        handshake_timeout_s=read("MCA_HANDSHAKE_TIMEOUT", _parse_seconds),
-        head_timeout_s=read("MCA_HEAD_TIMEOUT", _parse_seconds),
-        body_timeout_s=read("MCA_BODY_TIMEOUT", _parse_seconds),
-        connect_timeout_s=read("MCA_CONNECT_TIMEOUT", _parse_seconds),
-        response_timeout_s=read("MCA_RESPONSE_TIMEOUT", _parse_seconds),
-        idle_timeout_s=read("MCA_IDLE_TIMEOUT", _parse_seconds),
-        upstream_idle_timeout_s=read("MCA_UPSTREAM_IDLE_TIMEOUT", _parse_seconds),
-        max_connections=read("MCA_MAX_CONNECTIONS", _parse_connections),
-        drain_grace_s=read("MCA_DRAIN_GRACE", _parse_seconds),
+        head_bytes=read("MCA_HEAD_BYTES", parse_head_bytes),
+        handshake_timeout_s=read("MCA_HANDSHAKE_TIMEOUT", parse_seconds),
+        head_timeout_s=read("MCA_HEAD_TIMEOUT", parse_seconds),
+        body_timeout_s=read("MCA_BODY_TIMEOUT", parse_seconds),
+        connect_timeout_s=read("MCA_CONNECT_TIMEOUT", parse_seconds),
+        response_timeout_s=read("MCA_RESPONSE_TIMEOUT", parse_seconds),
+        idle_timeout_s=read("MCA_IDLE_TIMEOUT", parse_seconds),
+        upstream_idle_timeout_s=read("MCA_UPSTREAM_IDLE_TIMEOUT", parse_seconds),
+        max_connections=read("MCA_MAX_CONNECTIONS", parse_connections),
+        drain_grace_s=read("MCA_DRAIN_GRACE", parse_seconds),
     )
-
-
-def _parse_addresses(text: str) -> tuple[Address, ...]:
-    addresses: list[Address] = []
-    for item in text.split(","):
-        address = _parse_address(item.strip())
-        for other in addresses:
-            if _overlap(address, other):
-                raise ValueError(f"{address} is already taken by {other}; leave one of them out")
-        addresses.append(address)
-    return tuple(addresses)
-
-
-def _parse_loopback_addresses(text: str) -> tuple[Address, ...]:
-    addresses = _parse_addresses(text)
-    for address in addresses:
-        # The certificate names loopback alone, and nothing else may reach the application's API.
-        if address.host != "::1" and not address.host.startswith("127."):
-            raise ValueError(f"{address} is not loopback; use 127.0.0.1 or [::1]")
-    return addresses
-
-
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>[0-9]{1,5})")
-_MAX_PORT = 65535
-
-
-def _parse_address(text: str) -> Address:
-    match = _ADDRESS.fullmatch(text)
-    if match is None:
-        raise ValueError(
-            f"{text!r} is not an IP address and a port; write 127.0.0.1:6443 or [::1]:6443"
-        )
-    port = int(match["port"])
-    if not 1 <= port <= _MAX_PORT:
-        raise ValueError(f"{text!r}: a port is 1 to {_MAX_PORT}")
-    host = match["v6"] or match["v4"]
-    family = AF_INET6 if match["v6"] else AF_INET
-    try:
-        return Address(inet_ntop(family, inet_pton(family, host)), port)
-    except OSError:
-        raise ValueError(f"{text!r}: {host} is not an IP address") from None
-
-
-def _overlap(one: Address, other: Address) -> bool:
-    if one.port != other.port:
-        return False
-    hosts = {one.host, other.host}
-    # A wildcard takes every address of its family; ours listen on both families at `::`.
-    if len(hosts) == 1 or "::" in hosts:
-        return True
-    return "0.0.0.0" in hosts and not any(":" in host for host in hosts)  # noqa: S104
-
-
-def _parse_metrics(text: str) -> str:
-    if text not in ("loopback", "public"):
-        raise ValueError(f"{text!r} is neither loopback nor public")
-    return text
-
-
-def _parse_level(text: str) -> Level:
-    levels: dict[str, Level] = {
-        "debug": "debug",
-        "info": "info",
-        "warning": "warning",
-        "error": "error",
-    }
-    if text not in levels:
-        raise ValueError(f"{text!r} is none of {', '.join(LEVELS)}")
-    return levels[text]
-
-
-def _parse_path(text: str) -> str:
-    if not text:
-        return text
-    if not isabs(text) or "\0" in text:
-        raise ValueError(f"{text!r} is not an absolute path; begin it with /")
-    return normpath(text)
-
-
-def _parse_containers(text: str) -> tuple[str, ...]:
-    names: list[str] = []
-    for item in text.split(","):
-        name = item.strip()
-        if not is_dns_label(name):
-            raise ValueError(
-                f"{name!r} is not a container name; use lower-case letters, digits and '-',"
-                " at most 63, separated by commas"
-            )
-        if name == "mca" or name.startswith("mca-"):
-            raise ValueError(f"{name!r} is kept for the sidecar; name the application's containers")
-        if name in names:
-            raise ValueError(f"{name!r} is named twice; leave one out")
-        names.append(name)
-    return tuple(names)
-
-
-def _parse_label(text: str) -> str:
-    if text and not is_dns_label(text):
-        raise ValueError(
-            f"{text!r} is not a namespace; use lower-case letters, digits and '-', at most 63"
-        )
-    return text
-
-
-def _parse_subdomain(text: str) -> str:
-    if text and not is_dns_subdomain(text):
-        raise ValueError(
-            f"{text!r} is not a Kubernetes name; use lower-case letters, digits, '-' and '.'"
-        )
-    return text
-
-
-_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
-_MAX_SECONDS = 86400
-_MIN_SECONDS = 0.05
-
-
-def _parse_seconds(text: str) -> float:
-    if _SECONDS.fullmatch(text) is None or not _MIN_SECONDS <= float(text) <= _MAX_SECONDS:
-        raise ValueError(
-            f"{text!r} is not a number of seconds from {_MIN_SECONDS} to {_MAX_SECONDS}"
-        )
-    return float(text)
-
-
-def _parse_whole(text: str, least: int, most: int) -> int:
-    if re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
-        raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
-    return int(text)
-
-
-def _parse_head_bytes(text: str) -> int:
-    # The API server itself answers 431 above 1 MiB.
-    return _parse_whole(text, 4096, 1 << 20)
-
-
-def _parse_connections(text: str) -> int:
-    return _parse_whole(text, 0, 1_000_000)
 
 
 def _find_conflicts(settings: Settings, failed: set[str]) -> list[str]:
@@ -348,8 +212,13 @@ def _find_conflicts(settings: Settings, failed: set[str]) -> list[str]:
             " give it another port"
             for admin in settings.admin_listen
             for api in settings.api_listen
-            if _overlap(admin, api)
+            if overlap(admin, api)
         ]
+    if settings.snapshot_path and _nested(settings.snapshot_path, settings.clients_dir):
+        errors.append(
+            f"MCA_SNAPSHOT: {settings.snapshot_path} lies in MCA_CLIENTS_DIR"
+            f" {settings.clients_dir}, the application's folder; give it another"
+        )
     folders = (settings.identity_dir, settings.clients_dir)
     if not failed & {"MCA_IDENTITY_DIR", "MCA_CLIENTS_DIR"} and _nested(*folders):
         # The application sees the one; the other holds the private key.

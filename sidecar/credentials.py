@@ -54,7 +54,8 @@ class FileCredential(ABC):
         now = time.monotonic() if now is None else now
         # All of them, so that a pair is judged as it is now.
         changed = [file.poll(now, force=force) for file in self._files]
-        if not any(changed):
+        # What failed is tried again: a pair may have been read while it was being swapped.
+        if not any(changed) and not self.problem:
             return False
         seen = self.generation
         self.problem = self._missing() or self._adopt()

@@ -10,11 +10,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sidecar.config import Settings
 from sidecar.log import log_event
-from sidecar.private_files import open_folder, open_subfolder, read_file, write_file
+from sidecar.private_files import (
+    open_folder,
+    open_subfolder,
+    read_file,
+    remove_drafts,
+    write_file,
+)
 from sidecar.secret import Secret
 from sidecar.tokens import container_token
 
@@ -50,17 +56,16 @@ class Minting(NamedTuple):
 
 def begin(settings: Settings) -> Minting | None:
     """Start minting if no valid identity is there. Call it before anything heavy is imported."""
-    try:
-        folder = open_folder(settings.identity_dir, 0o700)
-    except OSError as error:
-        raise IdentityError(_blame(settings, error)) from None
+    folder = _open(settings)
     try:
         found = _load(folder, time.time())
         if not isinstance(found, str):
             return None
         if found != _ABSENT:
             log_event("warning", "identity_replaced", reason=found)
-        return _start_child(folder)
+        return _start_child(settings, folder)
+    except OSError as error:
+        raise IdentityError(f"cannot start the minting process: {error.strerror}") from None
     finally:
         os.close(folder)
 
@@ -68,11 +73,20 @@ def begin(settings: Settings) -> Minting | None:
 def finish(settings: Settings, minting: Minting | None) -> Identity:
     """The identity, once the child is done."""
     if minting is not None:
-        _await_child(settings, minting)
-    identity = _read_identity(settings)
-    if not isinstance(identity, str):
-        return identity
-    raise IdentityError(f"MCA_IDENTITY_DIR: {settings.identity_dir}: {identity}")
+        _await_child(minting)
+    folder = _open(settings)
+    try:
+        files = _load(folder, time.time())
+    finally:
+        os.close(folder)
+    if isinstance(files, str):
+        raise IdentityError(f"MCA_IDENTITY_DIR: no identity in {settings.identity_dir}: {files}")
+    return Identity(
+        cert_path=os.path.join(settings.identity_dir, CERT_FILE),
+        key_path=os.path.join(settings.identity_dir, KEY_FILE),
+        ca_pem=files[CA_FILE],
+        seed=Secret(files[SEED_FILE]),
+    )
 
 
 def write_clients(settings: Settings, identity: Identity, namespace: str) -> None:
@@ -91,10 +105,7 @@ def write_clients(settings: Settings, identity: Identity, namespace: str) -> Non
         finally:
             os.close(parent)
     except OSError as error:
-        raise IdentityError(
-            f"MCA_CLIENTS_DIR: cannot write to {settings.clients_dir}: {_reason(error)};"
-            f" give a folder that uid {os.geteuid()} may write to"
-        ) from None
+        raise IdentityError(_blame("MCA_CLIENTS_DIR", settings.clients_dir, error)) from None
 
 
 def render_manifest(files: Mapping[str, bytes], not_before: int, not_after: int) -> bytes:
@@ -138,17 +149,23 @@ def _load(folder: int, now: float) -> dict[str, bytes] | str:
     return contents
 
 
-def _start_child(folder: int) -> Minting:
+def _start_child(settings: Settings, folder: int) -> Minting:
     complaint, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+    try:
+        pid = os.fork()
+    except OSError:
         os.close(complaint)
-        _run_child(folder, tell)
-    os.close(tell)
+        raise
+    else:
+        if pid == 0:
+            os.close(complaint)
+            _run_child(settings, folder, tell)
+    finally:
+        os.close(tell)
     return Minting(pid, complaint)
 
 
-def _run_child(folder: int, tell: int) -> None:
+def _run_child(settings: Settings, folder: int, tell: int) -> NoReturn:
     """The child's whole life: it never returns, so that none of the parent's code runs twice."""
     try:
         import resource
@@ -158,61 +175,46 @@ def _run_child(folder: int, tell: int) -> None:
         from sidecar.mint import mint
 
         mint(folder)
+    except OSError as error:
+        os.write(tell, _blame("MCA_IDENTITY_DIR", settings.identity_dir, error).encode())
     except BaseException as error:  # noqa: BLE001 - every end of the child is told to the parent
-        os.write(tell, _reason(error).encode()[:1024])
-        os._exit(1)
-    os._exit(0)
+        os.write(tell, f"cannot mint an identity: {type(error).__name__}: {error}".encode())
+    else:
+        os._exit(0)
+    os._exit(1)
 
 
-def _await_child(settings: Settings, minting: Minting) -> None:
-    complaint = os.read(minting.complaint, 1024)
-    os.close(minting.complaint)
+def _await_child(minting: Minting) -> None:
+    with open(minting.complaint, "rb") as pipe:
+        complaint = pipe.read()
     _, status = os.waitpid(minting.pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    if code == 0:
-        return
-    reason = complaint.decode("utf-8", "replace") or f"the minting process ended with {code}"
-    raise IdentityError(_blame(settings, reason))
+    if complaint or code:
+        text = complaint.decode("utf-8", "replace")
+        raise IdentityError(text or f"the minting process ended with {code}")
 
 
-def _read_identity(settings: Settings) -> Identity | str:
+def _open(settings: Settings) -> int:
     try:
-        folder = open_folder(settings.identity_dir, 0o700)
+        return open_folder(settings.identity_dir, 0o700)
     except OSError as error:
-        raise IdentityError(_blame(settings, error)) from None
-    try:
-        files = _load(folder, time.time())
-    finally:
-        os.close(folder)
-    if isinstance(files, str):
-        return files
-    return Identity(
-        cert_path=os.path.join(settings.identity_dir, CERT_FILE),
-        key_path=os.path.join(settings.identity_dir, KEY_FILE),
-        ca_pem=files[CA_FILE],
-        seed=Secret(files[SEED_FILE]),
-    )
+        raise IdentityError(_blame("MCA_IDENTITY_DIR", settings.identity_dir, error)) from None
 
 
 def _write_client(parent: int, container: str, files: Mapping[str, bytes]) -> None:
     folder = open_subfolder(parent, container, 0o755)
     try:
+        remove_drafts(folder)
         for name, content in files.items():
-            if read_file(folder, name, 0o444, len(content) + 1) != content:
+            if read_file(folder, name, 0o444, len(content)) != content:
                 write_file(folder, name, content, 0o444)
     finally:
         os.close(folder)
 
 
-def _blame(settings: Settings, error: BaseException | str) -> str:
-    reason = error if isinstance(error, str) else _reason(error)
+def _blame(variable: str, path: str, error: OSError) -> str:
+    reason = error.strerror or str(error)
     return (
-        f"MCA_IDENTITY_DIR: no identity in {settings.identity_dir}: {reason};"
-        f" give a folder that uid {os.geteuid()} may write to"
+        f"{variable}: cannot write to {path}: {reason};"
+        f" name a folder that uid {os.geteuid()} may write to, with room for a few files"
     )
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"{type(error).__name__}: {error}"

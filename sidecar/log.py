@@ -24,6 +24,7 @@ _PIPE_PIECE = 4096
 _FILE_PIECE = 1 << 20
 _BACKLOG_BYTES = 1 << 20
 _MAX_TEXT = 8192
+_NEWLINE = 0x0A
 
 
 class LineWriter:
@@ -35,40 +36,62 @@ class LineWriter:
         self._pending = b""
         self._poll: select.poll | None = None
         self._piece = 0
+        self._mid_line = False  # what was written last is the beginning of a line
+        self._torn = False  # ... whose end is lost
+        self._untold = 0
         self.dropped_lines = 0
 
     def write(self, lines: bytes) -> None:
         """Take lines, each with its newline; keep what the reader has no room for."""
-        if self._pending:
-            if len(self._pending) + len(lines) > self._backlog_bytes:
-                self.flush()
-            if len(self._pending) + len(lines) > self._backlog_bytes:
-                self.dropped_lines += lines.count(b"\n")
-                return
-            lines = self._pending + lines
-        self._pending = lines
         self.flush()
+        if self._pending and len(self._pending) + len(lines) > self._backlog_bytes:
+            self._drop(lines.count(b"\n"))
+            return
+        if self._untold and not self._pending:
+            report = render_event("warning", "log_lines_dropped", {"count": self._untold})
+            if self._put(report):
+                self._drop(lines.count(b"\n"))
+                return
+            self._untold = 0
+        self._drop(self._put(self._pending + lines))
 
     def flush(self) -> bool:
         """Write what is pending as far as there is room; True when nothing is left."""
+        if self._pending:
+            self._drop(self._put(self._pending))
+        return not self._pending
+
+    def _drop(self, lines: int) -> None:
+        self._untold += lines
+        self.dropped_lines += lines
+
+    def _put(self, lines: bytes) -> int:
+        """Write as far as there is room, the rest is pending; the number of lines lost."""
+        self._pending = lines
         try:
             self._write_pending()
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
-            # The reader is gone or the disk is full: those lines are lost, the next may not be.
-            self.dropped_lines += self._pending.count(b"\n")
-            self._pending = b""
-        return not self._pending
+            # The reader is gone or the disk is full: these lines are lost, the next may not be.
+            lost, self._pending = self._pending, b""
+            self._torn = self._mid_line
+            return lost.count(b"\n")
+        return 0
 
     def _write_pending(self) -> None:
-        room = self._poll or self._open()
+        poll = self._poll or self._open()
         pending = memoryview(self._pending)
         done = 0
         try:
             # An error or a hang-up counts as room: the write then says what is wrong.
-            while done < len(pending) and room.poll(0):
+            while done < len(pending) and poll.poll(0):
+                if self._torn:
+                    os.write(self._fd, b"\n")
+                    self._torn = self._mid_line = False
+                    continue
                 done += os.write(self._fd, pending[done : self._cut(done)])
+                self._mid_line = pending[done - 1] != _NEWLINE
         finally:
             self._pending = bytes(pending[done:])
 
@@ -91,6 +114,15 @@ stdout = LineWriter(1)
 _threshold = LEVELS["info"]
 
 
+def claim_descriptors() -> None:
+    """See that 0, 1 and 2 are open: else a socket would get such a number, and the log with it."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def set_level(level: Level) -> None:
     global _threshold  # noqa: PLW0603 - one process, one log
     _threshold = LEVELS[level]
@@ -100,9 +132,6 @@ def log_event(level: Level, event: str, **fields: object) -> None:
     """Write one line; `fields` may hold anything, a `Secret` is never shown."""
     if LEVELS[level] < _threshold:
         return
-    if stdout.dropped_lines:
-        lost, stdout.dropped_lines = stdout.dropped_lines, 0
-        stdout.write(render_event("warning", "log_lines_dropped", {"count": lost}))
     stdout.write(render_event(level, event, fields))
 
 

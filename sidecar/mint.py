@@ -21,7 +21,7 @@ from sidecar.identity import (
     SEED_FILE,
     render_manifest,
 )
-from sidecar.private_files import write_file
+from sidecar.private_files import remove_drafts, write_file
 
 # What clients call us: loopback, and the names that in-cluster settings and kubectl may hold.
 DNS_NAMES = (
@@ -57,8 +57,8 @@ _UTC_TIME, _GENERALIZED_TIME, _SEQUENCE, _SET = 0x17, 0x18, 0x30, 0x31
 _SAN_DNS, _SAN_ADDRESS, _KEY_ID = 0x82, 0x87, 0x80
 
 
-def mint(identity_dir: int, now: float | None = None) -> None:
-    """Write a new identity into the folder that `identity_dir` is open on.
+def mint(folder: int, now: float | None = None) -> None:
+    """Write a new identity into the folder that the descriptor is open on.
 
     The manifest goes last: without one that fits, what is there counts for nothing.
     """
@@ -81,10 +81,11 @@ def mint(identity_dir: int, now: float | None = None) -> None:
         KEY_FILE: _pem("PRIVATE KEY", _private_key(leaf_key)),
         SEED_FILE: os.urandom(_SEED_BYTES),
     }
+    remove_drafts(folder)
     for name, content in files.items():
-        write_file(identity_dir, name, content, 0o600)
+        write_file(folder, name, content, 0o600)
     manifest = render_manifest(files, not_before, not_after)
-    write_file(identity_dir, MANIFEST_FILE, manifest, 0o600)
+    write_file(folder, MANIFEST_FILE, manifest, 0o600)
 
 
 def _certificate(

@@ -11,6 +11,7 @@ from contextlib import suppress
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DRAFT = ".draft-"
 
 
 def open_folder(path: str, mode: int) -> int:
@@ -19,48 +20,22 @@ def open_folder(path: str, mode: int) -> int:
     One that belongs to root is taken as it is: it is a mounted volume, whose mode only root can
     set, and root could do as it likes anyway. Another user's is refused.
     """
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-    with suppress(FileExistsError):
-        os.mkdir(path, mode)
-    folder = os.open(path, _FOLDER)
-    try:
-        _own(folder, path, mode)
-    except BaseException:
-        os.close(folder)
-        raise
-    return folder
+    _make_folders(path, mode)
+    return _own(os.open(path, _FOLDER), path, mode)
 
 
 def open_subfolder(parent: int, name: str, mode: int) -> int:
-    """The same for a folder in one that others may write to; what is no folder is removed."""
-    for _ in range(2):
-        with suppress(FileExistsError):
-            os.mkdir(name, mode, dir_fd=parent)
-        try:
-            folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
-            break
-        except NotADirectoryError:
-            # A link or a file planted where ours belongs. ELOOP cannot come: O_DIRECTORY wins.
-            os.unlink(name, dir_fd=parent)
-    else:
-        raise NotADirectoryError(f"{name} is not a folder")
+    """The same for a folder in one that others may write to: what is no folder is removed."""
+    with suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=parent)
     try:
-        _own(folder, name, mode)
-    except BaseException:
-        os.close(folder)
-        raise
-    return folder
-
-
-def _own(folder: int, path: str, mode: int) -> None:
-    found = os.fstat(folder)
-    if found.st_uid == os.geteuid():
-        if stat.S_IMODE(found.st_mode) != mode:
-            os.fchmod(folder, mode)
-    elif found.st_uid != 0:
-        raise PermissionError(
-            f"{path} belongs to uid {found.st_uid}, not to this process's {os.geteuid()}"
-        )
+        folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except NotADirectoryError:
+        # A link or a file, planted where ours belongs.
+        os.unlink(name, dir_fd=parent)
+        os.mkdir(name, mode, dir_fd=parent)
+        folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    return _own(folder, name, mode)
 
 
 def read_file(folder: int, name: str, mode: int, max_bytes: int) -> bytes | None:
@@ -71,24 +46,21 @@ def read_file(folder: int, name: str, mode: int, max_bytes: int) -> bytes | None
         return None
     try:
         found = os.fstat(fd)
-        if (
-            not stat.S_ISREG(found.st_mode)
-            or found.st_uid != os.geteuid()
-            or stat.S_IMODE(found.st_mode) != mode
-            or found.st_nlink != 1
-            or found.st_size > max_bytes
-        ):
-            return None
-        return os.read(fd, max_bytes)
-    except OSError:
-        return None
+        ours = (
+            stat.S_ISREG(found.st_mode)
+            and stat.S_IMODE(found.st_mode) == mode
+            and found.st_uid == os.geteuid()
+            and found.st_nlink == 1
+            and found.st_size <= max_bytes
+        )
+        return os.read(fd, max_bytes) if ours else None
     finally:
         os.close(fd)
 
 
 def write_file(folder: int, name: str, content: bytes, mode: int) -> None:
     """Put a file there whole or not at all, whatever stood under its name before."""
-    draft = f".{name}.{os.urandom(6).hex()}"
+    draft = f"{_DRAFT}{name}-{os.urandom(6).hex()}"
     fd = os.open(draft, _CREATE, 0o600, dir_fd=folder)
     try:
         try:
@@ -102,3 +74,33 @@ def write_file(folder: int, name: str, content: bytes, mode: int) -> None:
     except BaseException:
         os.unlink(draft, dir_fd=folder)
         raise
+
+
+def remove_drafts(folder: int) -> None:
+    """Remove what a `write_file` that was killed has left."""
+    for name in os.listdir(folder):
+        if name.startswith(_DRAFT):
+            os.unlink(name, dir_fd=folder)
+
+
+def _make_folders(path: str, mode: int) -> None:
+    """Like os.makedirs, but its modes do not hang on the umask: others must get through."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folders(os.path.dirname(path), 0o755)
+        os.mkdir(path, mode)
+    os.chmod(path, mode)
+
+
+def _own(folder: int, path: str, mode: int) -> int:
+    found = os.fstat(folder)
+    if found.st_uid not in (0, os.geteuid()):
+        os.close(folder)
+        reason = f"{path} belongs to uid {found.st_uid}, not to this process's {os.geteuid()}"
+        raise PermissionError(reason)
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != mode:
+        os.fchmod(folder, mode)
+    return folder

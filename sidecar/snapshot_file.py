@@ -10,12 +10,16 @@ from hashlib import sha256
 
 from sidecar.config import Settings
 from sidecar.log import log_event
-from sidecar.policy.snapshot import Snapshot, parse_snapshot
+from sidecar.policy.snapshot import (
+    API_VERSION,
+    HOME,
+    KIND,
+    MAX_SNAPSHOT_BYTES,
+    VERSION,
+    Snapshot,
+    parse_snapshot,
+)
 from sidecar.watched_file import WatchedFile
-
-# A ConfigMap holds 1 MiB.
-_MAX_BYTES = 4 << 20
-HOME = "home"
 
 
 class SnapshotFile:
@@ -31,7 +35,7 @@ class SnapshotFile:
         if settings.snapshot_path is None:
             self._take(_home_snapshot(settings))
         else:
-            self._file = WatchedFile(settings.snapshot_path, _MAX_BYTES)
+            self._file = WatchedFile(settings.snapshot_path, MAX_SNAPSHOT_BYTES)
             self.poll()
 
     def poll(self, now: float | None = None) -> Snapshot | None:
@@ -107,9 +111,9 @@ def _home_snapshot(settings: Settings) -> Snapshot | tuple[str, ...]:
         return tuple(errors)
     host, port = settings.service_host, settings.service_port
     document = {
-        "apiVersion": "mca.io/v1alpha1",
-        "kind": "Snapshot",
-        "version": 1,
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "version": VERSION,
         "revision": HOME,
         "namespace": own_namespace(settings, None),
         "tenant": None,

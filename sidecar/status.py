@@ -17,20 +17,14 @@ _PHRASES = {
     400: b"Bad Request",
     401: b"Unauthorized",
     403: b"Forbidden",
-    404: b"Not Found",
     405: b"Method Not Allowed",
-    406: b"Not Acceptable",
     408: b"Request Timeout",
-    409: b"Conflict",
-    410: b"Gone",
     413: b"Request Entity Too Large",
     415: b"Unsupported Media Type",
     421: b"Misdirected Request",
-    422: b"Unprocessable Entity",
     429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     500: b"Internal Server Error",
-    501: b"Not Implemented",
     502: b"Bad Gateway",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
@@ -58,7 +52,7 @@ Refusal = Denial | StatusError
 
 
 def status_body(code: int, reason: str, message: str, details: Details | None = None) -> bytes:
-    """The JSON that the API server would write, byte for byte in its order of fields."""
+    """The JSON that the API server would write, in its order of fields."""
     status = _status(code, reason, message, details)
     # Not escaped to ASCII, as Go's encoder; a lone surrogate could not be encoded and is shown.
     text = json.dumps(status, ensure_ascii=False, separators=(",", ":"))
@@ -91,7 +85,7 @@ def status_response(
             b"HTTP/1.1 %d %s\r\n" % (code, _PHRASES[code]),
             b"Audit-Id: %s\r\n" % decision_id,
             b"Cache-Control: no-cache, private\r\nContent-Type: application/json\r\n",
-            b"Mca-Decision: %s\r\n" % _header_text(refusal.rule),
+            b"Mca-Decision: %s\r\n" % _header_text(refusal.rule or refusal.reason.value),
             b"X-Content-Type-Options: nosniff\r\n",
             b"Date: %s\r\n" % strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime()).encode(),
             retry,

@@ -7,6 +7,7 @@ from binascii import b2a_base64
 from collections.abc import Iterable
 from hmac import compare_digest, digest
 
+from sidecar.config import Settings
 from sidecar.policy.verdict import Caller
 from sidecar.secret import Secret
 
@@ -18,6 +19,17 @@ def container_token(seed: Secret, container: str) -> Secret:
     mac = digest(seed.reveal(), _PURPOSE + container.encode(), "sha256")
     text = b2a_base64(mac, newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=")
     return Secret(b"mca-" + container.encode() + b"." + text)
+
+
+def open_callers(settings: Settings, seed: Secret, namespace: str) -> "Callers":
+    """The callers that the settings name."""
+    return Callers(
+        seed,
+        (
+            Caller(container, namespace, settings.service_account, settings.pod)
+            for container in settings.containers
+        ),
+    )
 
 
 class Callers:
