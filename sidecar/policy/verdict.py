@@ -1,0 +1,147 @@
+"""Owns the words that a decision is asked and told in: Caller and Body, Permit, Denial, Plan.
+
+It must not decide anything.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final, final
+
+# What the API server itself takes as a request body (MaxRequestBodyBytes).
+MAX_BODY_BYTES: Final = 3 * 1024 * 1024
+
+_MAX_SHOWN: Final = 64
+
+
+class Reason(enum.Enum):
+    """Why an answer is ours; the value is the `reason` of the Kubernetes Status."""
+
+    BAD_REQUEST = "BadRequest"
+    UNAUTHORIZED = "Unauthorized"
+    FORBIDDEN = "Forbidden"
+    METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    REQUEST_TIMEOUT = "RequestTimeout"
+    REQUEST_ENTITY_TOO_LARGE = "RequestEntityTooLarge"
+    UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
+    MISDIRECTED_REQUEST = "MisdirectedRequest"
+    TOO_MANY_REQUESTS = "TooManyRequests"
+    HEADER_FIELDS_TOO_LARGE = "RequestHeaderFieldsTooLarge"
+    INTERNAL_ERROR = "InternalError"
+    BAD_GATEWAY = "BadGateway"
+    SERVICE_UNAVAILABLE = "ServiceUnavailable"
+    TIMEOUT = "Timeout"
+    VERSION_NOT_SUPPORTED = "HTTPVersionNotSupported"
+
+
+REASON_CODES: Final[dict[Reason, int]] = {
+    Reason.BAD_REQUEST: 400,
+    Reason.UNAUTHORIZED: 401,
+    Reason.FORBIDDEN: 403,
+    Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.REQUEST_TIMEOUT: 408,
+    Reason.REQUEST_ENTITY_TOO_LARGE: 413,
+    Reason.UNSUPPORTED_MEDIA_TYPE: 415,
+    Reason.MISDIRECTED_REQUEST: 421,
+    Reason.TOO_MANY_REQUESTS: 429,
+    Reason.HEADER_FIELDS_TOO_LARGE: 431,
+    Reason.INTERNAL_ERROR: 500,
+    Reason.BAD_GATEWAY: 502,
+    Reason.SERVICE_UNAVAILABLE: 503,
+    # The API server's own StatusReasonTimeout is a 504.
+    Reason.TIMEOUT: 504,
+    Reason.VERSION_NOT_SUPPORTED: 505,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refusal.
+
+    `rule` is stable and meant for machines, `message` says what, why and what to do instead.
+    """
+
+    reason: Reason
+    rule: str
+    message: str
+
+
+class PlanKind(enum.Enum):
+    """How a permitted call is carried out.
+
+    Placing, following and merging over members are added to these.
+    """
+
+    SINGLE = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a permitted call goes.
+
+    Candidates in order; the executor picks among them by health, unseen by the core.
+    """
+
+    kind: PlanKind
+    candidates: tuple[str, ...]
+
+
+# Whoever holds this can make a Permit. Only decide.py may name it; a layout test sees to that.
+_PERMIT_KEY: Final = object()
+
+
+@final
+class Permit:
+    """Leave to forward one call. Nothing is forwarded without one, and only `decide` makes one."""
+
+    __slots__ = ("plan", "rule")
+
+    plan: Plan
+    rule: str
+
+    def __init__(self, key: object, plan: Plan, rule: str) -> None:
+        if key is not _PERMIT_KEY:
+            message = "only sidecar.policy.decide makes a Permit"
+            raise TypeError(message)
+        object.__setattr__(self, "plan", plan)
+        object.__setattr__(self, "rule", rule)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"a Permit does not change: {name}"
+        raise AttributeError(message)
+
+    def __repr__(self) -> str:
+        return f"Permit(plan={self.plan!r}, rule={self.rule!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class NeedBody:
+    """The verdict hangs on the body: gather at most `limit` bytes (413 beyond) and ask again."""
+
+    limit: int = MAX_BODY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A gathered request body with the header fields that say how the server would read it."""
+
+    content_type: str
+    content: bytes
+    content_encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the container that the presented token was given to."""
+
+    container: str
+    namespace: str
+    service_account: str
+    pod: str
+
+
+def shown(text: str) -> str:
+    """A name from a request, made fit for a message: short and printable."""
+    clipped = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+    return "".join(char if char.isprintable() else "?" for char in clipped)
