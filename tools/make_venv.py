@@ -9,6 +9,8 @@ are not by default, and that is worth 13 to 30 % of the interpreted part. No bui
 machine. A benchmark of ours says little unless it uses the kind of build that images ship.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -18,6 +20,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
@@ -29,7 +35,7 @@ print(json.dumps({
     "path": getattr(sys, "_base_executable", sys.executable),
 }))
 """
-# Attribute, dict, slice and call work in the mix that a request makes; the best of many short rounds.
+# Attribute, dict, slice and call work in the mix of a request; the best of many short rounds.
 CALIBRATION = """
 import time
 class Count:
@@ -57,12 +63,12 @@ print(min(measure() for _ in range(60)) * 1000)
 """
 
 
-def say(line):
+def say(line: str) -> None:
     """Progress goes to standard error: what was asked for goes to standard output."""
     print(line, file=sys.stderr, flush=True)
 
 
-def ask(python, code):
+def ask(python: Path, code: str) -> Any:
     """What the interpreter prints as JSON, or None if it is none."""
     try:
         answer = subprocess.run(
@@ -77,7 +83,7 @@ def ask(python, code):
         return None
 
 
-def list_candidates():
+def list_candidates() -> Iterator[Path]:
     """Every python3 of PATH and of pyenv, nearest first."""
     name = re.compile(r"python3(\.\d+)?$")
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
@@ -89,11 +95,11 @@ def list_candidates():
             yield from sorted(path for path in folder.iterdir() if name.match(path.name))
 
 
-def choose_interpreter(fastest):
+def choose_interpreter(fastest: bool) -> dict[str, Any]:
     """$PYTHON if set; else the first that is new enough, or the one that measures fastest."""
     wanted = os.environ.get("PYTHON")
-    paths = [shutil.which(wanted) or wanted] if wanted else list_candidates()
-    found = {}
+    paths = [Path(shutil.which(wanted) or wanted)] if wanted else list_candidates()
+    found: dict[str, dict[str, Any]] = {}
     for path in paths:
         facts = ask(path, PROBE)
         if facts and facts["usual"] and tuple(facts["version"]) >= OLDEST:
@@ -105,25 +111,31 @@ def choose_interpreter(fastest):
         sys.exit(f"Python 3.11 or newer is needed{named}: install it, or set PYTHON to one.")
     if not fastest:
         return next(iter(found.values()))
-    for path, facts in found.items():
-        facts["cost"] = ask(path, CALIBRATION) or float("inf")
+    for facts in found.values():
+        facts["cost"] = ask(Path(facts["path"]), CALIBRATION) or float("inf")
         version = ".".join(map(str, facts["version"]))
-        say(f"  {facts['cost']:.2f} ms of CPU for the same work: {path} ({version})")
+        say(f"  {facts['cost']:.2f} ms of CPU for the same work: {facts['path']} ({version})")
     return min(found.values(), key=lambda facts: facts["cost"])
 
 
-def find_pip():
+def find_pip() -> list[str]:
     """A command that can install into another environment, for interpreters without ensurepip."""
     for path in list_candidates():
         command = [str(path), "-m", "pip"]
         try:
             shown = subprocess.run(
-                [*command, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+                [*command, "--version"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             continue
         major_minor = re.match(r"pip (\d+)\.(\d+)", shown.stdout.decode())
-        if major_minor and tuple(map(int, major_minor.groups())) >= (22, 3):  # the first with --python
+        if major_minor and tuple(map(int, major_minor.groups())) >= (
+            22,
+            3,
+        ):  # the first with --python
             return command
     sys.exit(
         "No pip was found to fill the virtual environment: install one "
@@ -131,33 +143,38 @@ def find_pip():
     )
 
 
-def create(folder, interpreter):
+def create(folder: Path, interpreter: str) -> list[str]:
     """An empty environment; returns the command of the pip that fills it."""
     if folder.exists():
         shutil.rmtree(folder)
     python = folder / "bin" / "python"
     with_pip = subprocess.run(
-        [interpreter, "-m", "venv", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [interpreter, "-m", "venv", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
     )
     if with_pip.returncode == 0:
         return [str(python), "-m", "pip"]
     if folder.exists():
         shutil.rmtree(folder)
-    bare = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)])
+    bare = subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], check=False)
     if bare.returncode != 0:
         sys.exit(
-            f"{interpreter} cannot make a virtual environment (its message is above): install its venv "
-            "module (Debian: apt-get install python3-venv), or set PYTHON to another Python 3.11+."
+            f"{interpreter} cannot make a virtual environment (its message is above): install its "
+            "venv module (Debian: apt-get install python3-venv), or set PYTHON to another one."
         )
     return [*find_pip(), "--python", str(python)]
 
 
-def main():
+def main() -> None:
     """Nothing to do is the usual case: a stamp holds the hash of everything it was made from."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the environment's folder, such as .venv")
     parser.add_argument("--lock", type=Path, required=True, help="pinned and hashed requirements")
-    parser.add_argument("--fastest", action="store_true", help="take the interpreter that measures fastest")
+    parser.add_argument(
+        "--fastest", action="store_true", help="take the interpreter that measures fastest"
+    )
     arguments = parser.parse_args()
     digest = hashlib.sha256(repr((arguments.fastest, os.environ.get("PYTHON"))).encode())
     for source in (arguments.lock, ROOT / "pyproject.toml", Path(__file__)):
@@ -171,10 +188,10 @@ def main():
     install = [*create(arguments.folder, facts["path"]), "install", "--quiet", "--no-deps"]
     install.append("--disable-pip-version-check")
     say(f"installing {arguments.lock}")
-    locked = subprocess.run([*install, "--require-hashes", "-r", str(arguments.lock)])
+    locked = subprocess.run([*install, "--require-hashes", "-r", str(arguments.lock)], check=False)
     if locked.returncode != 0:
         sys.exit(f"{arguments.lock} could not be installed; pip's message is above.")
-    own = subprocess.run([*install, "--no-build-isolation", "--editable", str(ROOT)])
+    own = subprocess.run([*install, "--no-build-isolation", "--editable", str(ROOT)], check=False)
     if own.returncode != 0:
         sys.exit("multi-cluster-adapter itself could not be installed; pip's message is above.")
     stamp.write_text(digest.hexdigest())

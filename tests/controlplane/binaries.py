@@ -6,6 +6,7 @@ beside this file. Must not start any of them but to ask for its version.
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import platform
@@ -90,6 +91,7 @@ RECIPES = {
 }
 
 
+@functools.cache
 def find_binary(name: str) -> Path:
     """The path of one binary: a fitting one that is here already, else built and cached."""
     recipe = RECIPES[name]
@@ -140,9 +142,9 @@ def _build(recipe: Recipe, target: Path) -> None:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         raise BinaryMissingError(
-            f"{recipe.name} {recipe.version} is neither in KUBEBUILDER_ASSETS nor on PATH and cannot "
-            "be built: install Go 1.26 or newer (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a "
-            f"folder with etcd 3.6, kube-apiserver, kube-controller-manager and kubectl 1.36."
+            f"{recipe.name} {recipe.version} is neither in KUBEBUILDER_ASSETS nor on PATH and"
+            " cannot be built: install Go 1.26 or newer (https://go.dev/dl), or set KUBEBUILDER_ASSETS to"
+            " a folder with etcd 3.6, kube-apiserver, kube-controller-manager and kubectl 1.36."
         )
     target.parent.parent.mkdir(parents=True, exist_ok=True)
     with _exclusive(target.parent.with_name(f"{target.parent.name}.lock"), recipe.name):
@@ -174,8 +176,8 @@ def _go_build(go: str, recipe: Recipe, output: Path) -> None:
         raise
     if code != 0:
         raise BinaryMissingError(
-            f"{recipe.name} {recipe.version} could not be built: `go build` ended with code {code}; "
-            "its own message is above."
+            f"{recipe.name} {recipe.version} could not be built: `go build` ended with code {code};"
+            " its own message is above."
         )
     _say(f"built {recipe.name} in {time.monotonic() - began:.0f} s")
 

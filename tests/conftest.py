@@ -1,0 +1,54 @@
+"""What every test may ask for: real control planes, and the rule that no test skips itself."""
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.controlplane import ControlPlane
+
+# So that `make unit` leaves out what needs a control plane, without a marker on each test.
+APISERVER_FIXTURES = frozenset({"control_plane", "make_control_plane"})
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """One for the whole run. Take names of your own: other tests work in it too."""
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture
+def make_control_plane() -> Iterator[Callable[..., ControlPlane]]:
+    """Private ones, for tests that break them or need their own flags; gone after the test."""
+    started: list[ControlPlane] = []
+
+    def make(**options: Any) -> ControlPlane:
+        plane = ControlPlane(**options)
+        started.append(plane)
+        return plane.start()
+
+    yield make
+    for plane in started:
+        plane.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a kube-apiserver."""
+    for item in items:
+        if APISERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.apiserver)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what skips: something that is missing must be seen, not passed over."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} skipped itself at {report.longrepr}; here that is a failure"
+        )
+    return report
