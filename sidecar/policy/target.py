@@ -33,6 +33,8 @@ DECIDING_KEYS: Final = frozenset(
     }
 )
 
+_PLAIN_KEYS: Final = {key.encode("ascii"): key for key in DECIDING_KEYS}
+
 # Go's url.ParseQuery reads none at all beyond this many (GODEBUG urlmaxqueryparams).
 _MAX_PAIRS: Final = 10_000
 
@@ -42,7 +44,8 @@ _PLAIN_PATH: Final = re.compile(
     rb"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~!$&'()*+,=:@-]+)+/?", re.DOTALL
 )
 _VISIBLE: Final = re.compile(rb"[!-\"$-~]*")
-_FORBIDDEN_IN_SEGMENT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\;%]")
+_FORBIDDEN_IN_PATH: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\;%]")
+_DOT_SEGMENT: Final = re.compile(r"/\.\.?(?:/|\Z)")
 _FORBIDDEN_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _HEX: Final = b"0123456789abcdefABCDEF"
 _ESCAPES: Final = {
@@ -60,10 +63,6 @@ class Target(NamedTuple):
     path: str
     segments: tuple[str, ...]
     query: tuple[tuple[str, str], ...]
-
-    @property
-    def trailing_slash(self) -> bool:
-        return len(self.path) > 1 and self.path.endswith("/")
 
 
 def parse_target(raw: bytes) -> Target | Denial:
@@ -104,35 +103,24 @@ def _parse_path(raw_path: bytes) -> str | Denial:
             "the path holds a byte that no URL may hold",
             "percent-encode spaces, '#', control and non-ASCII characters",
         )
-    raw_segments = raw_path[1:].split(b"/")
-    last = raw_segments.pop() if raw_segments[-1] == b"" else None
-    decoded: list[str] = []
-    for raw_segment in raw_segments:
-        segment = _parse_segment(raw_segment)
-        if isinstance(segment, Denial):
-            return segment
-        decoded.append(segment)
-    return "/" + "/".join(decoded) + ("" if last is None else "/")
-
-
-def _parse_segment(raw_segment: bytes) -> str | Denial:
-    if raw_segment == b"":
-        return _refuse("the path has an empty segment", "write single slashes")
-    content = _unescape(raw_segment)
+    content = _unescape(raw_path)
     if content is None:
         return _refuse("the path has a bad percent escape", "write '%' and two hexadecimal digits")
     try:
-        segment = content.decode("utf-8")
+        path = content.decode("utf-8")
     except UnicodeDecodeError:
-        return _refuse("a path segment is not UTF-8", "encode names as UTF-8 before escaping them")
-    if segment in (".", ".."):
-        return _refuse("the path has a dot segment", "send the path already resolved")
-    if _FORBIDDEN_IN_SEGMENT.search(segment) is not None:
+        return _refuse("the path is not UTF-8", "encode names as UTF-8 before escaping them")
+    # The server splits the decoded path: an escaped slash would make two segments of one.
+    if content.count(b"/") != raw_path.count(b"/") or _FORBIDDEN_IN_PATH.search(path) is not None:
         return _refuse(
             "a path segment holds a slash, backslash, semicolon, percent sign or control character",
             "no name that is addressed through a path may hold one, escaped or not",
         )
-    return segment
+    if "//" in path:
+        return _refuse("the path has an empty segment", "write single slashes")
+    if _DOT_SEGMENT.search(path) is not None:
+        return _refuse("the path has a dot segment", "send the path already resolved")
+    return path
 
 
 def _unescape(raw: bytes) -> bytes | None:
@@ -150,10 +138,6 @@ def _unescape(raw: bytes) -> bytes | None:
     return b"".join(parts)
 
 
-def _unescape_query(raw: bytes) -> bytes | None:
-    return _unescape(raw.replace(b"+", b" "))
-
-
 def _parse_query(raw_query: bytes) -> tuple[tuple[str, str], ...] | Denial:
     """The deciding pairs as Go's url.ParseQuery yields them.
 
@@ -167,56 +151,63 @@ def _parse_query(raw_query: bytes) -> tuple[tuple[str, str], ...] | Denial:
         )
     pairs = raw_query.split(b"&")
     if len(pairs) > _MAX_PAIRS:
-        return _refuse("the query has too many pairs", f"the API server reads at most {_MAX_PAIRS}")
+        return _refuse("the query has too many pairs", f"the API server reads {_MAX_PAIRS}")
+    if b";" in raw_query:
+        hidden = _deciding_key_behind_semicolon(pairs)
+        if hidden is not None:
+            return _hidden(hidden)
+        pairs = [pair for pair in pairs if b";" not in pair]
+    return _read_pairs(pairs)
+
+
+def _read_pairs(pairs: list[bytes]) -> tuple[tuple[str, str], ...] | Denial:
     found: dict[str, str] = {}
     for pair in pairs:
-        if b";" in pair:
-            hidden = _deciding_key_behind_semicolon(pair)
-            if hidden is not None:
-                return _hidden(hidden)
-            continue
         raw_key, _, raw_value = pair.partition(b"=")
-        key = _deciding_key(raw_key)
+        key = _PLAIN_KEYS.get(raw_key)
         if key is None:
-            continue
+            key = _escaped_key(raw_key) if b"%" in raw_key else None
+            if key is None:
+                continue
         if key in found:
             return _refuse(f"the query gives {key} twice", "give it once")
-        value = _parse_value(key, raw_value)
-        if isinstance(value, Denial):
-            return value
+        if b"%" in raw_value or b"+" in raw_value:
+            value = _parse_value(key, raw_value)
+            if isinstance(value, Denial):
+                return value
+        else:
+            value = raw_value.decode("ascii")
         found[key] = value
     return tuple(found.items())
 
 
-def _deciding_key(raw_key: bytes) -> str | None:
-    content = _unescape_query(raw_key)
-    if content is None:
-        return None
-    # Latin-1 maps every byte, and the deciding keys are ASCII: no wrong key can match.
-    key = content.decode("latin-1")
-    return key if key in DECIDING_KEYS else None
+def _escaped_key(raw_key: bytes) -> str | None:
+    """A deciding key that may be spelled with escapes; none holds a space, so `+` makes none."""
+    content = _unescape(raw_key)
+    return None if content is None else _PLAIN_KEYS.get(content)
 
 
-def _deciding_key_behind_semicolon(pair: bytes) -> str | None:
-    for piece in pair.split(b";"):
-        key = _deciding_key(piece.partition(b"=")[0])
-        if key is not None:
-            return key
+def _deciding_key_behind_semicolon(pairs: list[bytes]) -> str | None:
+    for pair in pairs:
+        if b";" in pair:
+            for piece in pair.split(b";"):
+                key = _escaped_key(piece.partition(b"=")[0])
+                if key is not None:
+                    return key
     return None
 
 
 def _parse_value(key: str, raw_value: bytes) -> str | Denial:
-    content = _unescape_query(raw_value)
+    content = _unescape(raw_value.replace(b"+", b" "))
     if content is None:
         return _hidden(key)
     try:
         value = content.decode("utf-8")
     except UnicodeDecodeError:
-        return _refuse(f"the query's {key} is not UTF-8", "encode it as UTF-8 before escaping it")
+        return _refuse(f"the query's {key} is not UTF-8", "encode it before escaping it")
     if _FORBIDDEN_IN_VALUE.search(value) is not None:
         return _refuse(f"the query's {key} holds a control character", "leave it out")
-    # Go folds case by Unicode in one of its two readings of `watch` (`fal\u017fe` is false) and
-    # not in the other.
+    # Go folds case by Unicode in only one of its two readings of `watch`: fal\u017fe may be false.
     if key == "watch" and not value.isascii():
         return _refuse(f"the query's watch is {shown(value)!r}", "write true or false")
     return value
