@@ -12,6 +12,7 @@ machine. A benchmark of ours says little unless it uses the kind of build that i
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -68,11 +69,11 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def ask(python: Path, code: str) -> Any:
+def ask(python: Path, code: str, *options: str) -> Any:
     """What the interpreter prints as JSON, or None if it is none."""
     try:
         answer = subprocess.run(
-            [str(python), "-I", "-S", "-c", code],
+            [str(python), *(options or ("-I", "-S")), "-c", code],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=30,
@@ -103,7 +104,7 @@ def choose_interpreter(fastest: bool) -> dict[str, Any]:
     for path in paths:
         facts = ask(path, PROBE)
         if facts and facts["usual"] and tuple(facts["version"]) >= OLDEST:
-            found.setdefault(facts["path"], facts)
+            found.setdefault(os.path.realpath(facts["path"]), facts)
             if not fastest:
                 break
     if not found:
@@ -167,8 +168,46 @@ def create(folder: Path, interpreter: str) -> list[str]:
     return [*find_pip(), "--python", str(python)]
 
 
+def digest(*sources: object) -> str:
+    """Changes when what an environment is made from changes."""
+    total = hashlib.sha256()
+    for source in sources:
+        total.update(source.read_bytes() if isinstance(source, Path) else repr(source).encode())
+    return total.hexdigest()
+
+
+def install(pip: list[str], what: list[str], named: str) -> None:
+    """By pip, quietly; its errors are its own."""
+    quiet = ["install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    if subprocess.run([*pip, *quiet, *what], check=False).returncode != 0:
+        sys.exit(f"{named} could not be installed; pip's message is above.")
+
+
+def make(folder: Path, lock: Path, fastest: bool) -> None:
+    """Nothing to do is the usual case: two stamps hold hashes of what it was made from."""
+    made_from = digest(lock, Path(__file__), fastest, os.environ.get("PYTHON"))
+    stamp = folder / "made-from"
+    if not stamp.exists() or stamp.read_text() != made_from:
+        facts = choose_interpreter(fastest)
+        version = ".".join(map(str, facts["version"]))
+        say(f"making {folder} with {facts['path']} ({version}); about a minute, once")
+        pip = create(folder, facts["path"])
+        say(f"installing {lock}")
+        install(pip, ["--require-hashes", "-r", str(lock)], str(lock))
+        stamp.write_text(made_from)
+    described_by = digest(ROOT / "pyproject.toml", str(ROOT))
+    own_stamp = folder / "described-by"
+    if not own_stamp.exists() or own_stamp.read_text() != described_by:
+        python = folder / "bin" / "python"
+        pip = [str(python), "-m", "pip"]
+        if ask(python, "import pip; print(1)", "-I") is None:
+            pip = [*find_pip(), "--python", str(python)]
+        install(pip, ["--no-build-isolation", "--editable", str(ROOT)], "the project itself")
+        own_stamp.write_text(described_by)
+
+
 def main() -> None:
-    """Nothing to do is the usual case: a stamp holds the hash of everything it was made from."""
+    """Two at once wait for each other."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the environment's folder, such as .venv")
     parser.add_argument("--lock", type=Path, required=True, help="pinned and hashed requirements")
@@ -176,25 +215,9 @@ def main() -> None:
         "--fastest", action="store_true", help="take the interpreter that measures fastest"
     )
     arguments = parser.parse_args()
-    digest = hashlib.sha256(repr((arguments.fastest, os.environ.get("PYTHON"))).encode())
-    for source in (arguments.lock, ROOT / "pyproject.toml", Path(__file__)):
-        digest.update(source.read_bytes())
-    stamp = arguments.folder / "made-from"
-    if stamp.exists() and stamp.read_text() == digest.hexdigest():
-        return
-    facts = choose_interpreter(arguments.fastest)
-    version = ".".join(map(str, facts["version"]))
-    say(f"making {arguments.folder} with {facts['path']} ({version}); about a minute, once")
-    install = [*create(arguments.folder, facts["path"]), "install", "--quiet", "--no-deps"]
-    install.append("--disable-pip-version-check")
-    say(f"installing {arguments.lock}")
-    locked = subprocess.run([*install, "--require-hashes", "-r", str(arguments.lock)], check=False)
-    if locked.returncode != 0:
-        sys.exit(f"{arguments.lock} could not be installed; pip's message is above.")
-    own = subprocess.run([*install, "--no-build-isolation", "--editable", str(ROOT)], check=False)
-    if own.returncode != 0:
-        sys.exit("multi-cluster-adapter itself could not be installed; pip's message is above.")
-    stamp.write_text(digest.hexdigest())
+    with open(__file__, "rb") as only_one:
+        fcntl.flock(only_one, fcntl.LOCK_EX)
+        make(arguments.folder, arguments.lock, arguments.fastest)
 
 
 if __name__ == "__main__":
