@@ -172,7 +172,7 @@ def test_settings_that_contradict_each_other(env: dict[str, str], complaint: str
 
 
 def test_neighbours_are_no_contradiction() -> None:
-    assert parse(MCA_IDENTITY_DIR="/a/b", MCA_CLIENTS_DIR="/a/bc")
+    assert parse(MCA_IDENTITY_DIR="/a/b", MCA_CLIENTS_DIR="/a/bc").clients_dir == "/a/bc"
 
 
 def test_a_broken_setting_is_not_also_a_contradiction() -> None:

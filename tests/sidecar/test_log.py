@@ -132,7 +132,8 @@ def test_two_writers_of_one_pipe_do_not_mix_their_lines(pipe: tuple[int, int]) -
         "import os, sys\n"
         "from sidecar.log import LineWriter\n"
         "w = LineWriter(1)\n"
-        "for n in range(400): w.write(b''.join(sys.argv[1].encode() * 900 + b'\\n' for _ in 'xxx'))\n"
+        "lines = (sys.argv[1].encode() * 900 + b'\\n') * 3\n"
+        "for _ in range(400): w.write(lines)\n"
         "while not w.flush(): pass\n"
     )
     children = [

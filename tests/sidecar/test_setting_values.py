@@ -1,3 +1,4 @@
+import re
 from ipaddress import ip_address
 
 import pytest
@@ -52,9 +53,8 @@ def test_bad_addresses(text: str, complaint: str | None) -> None:
         # Blanks around an address are nobody's mistake.
         assert values.parse_addresses(text) == (Address("127.0.0.1", 80),)
         return
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
         values.parse_addresses(text)
-    assert complaint in str(caught.value)
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))
@@ -108,9 +108,8 @@ def test_bad_containers(text: str, complaint: str | None) -> None:
     if complaint is None:
         assert values.parse_containers(text) == ("a",)
         return
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
         values.parse_containers(text)
-    assert complaint in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "team-a", "a" * 63])
@@ -121,17 +120,17 @@ def test_labels(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a" * 64, "A", "a_b", "a/b", "a\n", "ä", "."])
 def test_bad_labels(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not a namespace"):
         values.parse_label(text)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not a Kubernetes name"):
         values.parse_subdomain(text)
 
 
 def test_subdomains() -> None:
     assert values.parse_subdomain("web.v1-0") == "web.v1-0"
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not a namespace"):
         values.parse_label("web.v1-0")
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not a Kubernetes name"):
         values.parse_subdomain(".".join(["a" * 63] * 4))
 
 
@@ -158,7 +157,7 @@ def test_bad_head_bytes(text: str) -> None:
 def test_whole_numbers() -> None:
     assert values.parse_head_bytes("4096") == 4096
     assert values.parse_connections("0") == 0
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="from 0 to 1000000"):
         values.parse_connections("1000001")
 
 

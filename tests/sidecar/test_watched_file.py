@@ -60,15 +60,16 @@ def test_a_file_that_goes_and_comes(tmp_path: Path) -> None:
     path = tmp_path / "f"
     file = WatchedFile(str(path), 100)
     assert file.poll(0)
-    assert file.content is None
+    assert not file.content
     assert file.problem == f"{path}: No such file or directory"
     assert not file.poll(1)
     path.write_bytes(b"x")
     assert file.poll(2)
-    assert (file.content, file.problem) == (b"x", "")
+    assert file.content == b"x"
+    assert not file.problem
     path.unlink()
     assert file.poll(3)
-    assert file.content is None
+    assert not file.content
 
 
 def test_what_is_no_file_never_blocks(tmp_path: Path) -> None:
