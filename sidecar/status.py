@@ -19,6 +19,7 @@ _PHRASES = {
     403: b"Forbidden",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
+    410: b"Gone",
     413: b"Request Entity Too Large",
     415: b"Unsupported Media Type",
     421: b"Misdirected Request",

@@ -56,20 +56,22 @@ def test_force_reads_what_nothing_shows(tmp_path: Path) -> None:
     assert file.content == b"two"
 
 
+def found(file: WatchedFile) -> tuple[bytes | None, str]:
+    return file.content, file.problem
+
+
 def test_a_file_that_goes_and_comes(tmp_path: Path) -> None:
     path = tmp_path / "f"
     file = WatchedFile(str(path), 100)
     assert file.poll(0)
-    assert not file.content
-    assert file.problem == f"{path}: No such file or directory"
+    assert found(file) == (None, f"{path}: No such file or directory")
     assert not file.poll(1)
     path.write_bytes(b"x")
     assert file.poll(2)
-    assert file.content == b"x"
-    assert not file.problem
+    assert found(file) == (b"x", "")
     path.unlink()
     assert file.poll(3)
-    assert not file.content
+    assert found(file) == (None, f"{path}: No such file or directory")
 
 
 def test_what_is_no_file_never_blocks(tmp_path: Path) -> None:
