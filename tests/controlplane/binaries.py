@@ -144,7 +144,8 @@ def _build(recipe: Recipe, target: Path) -> None:
         raise BinaryMissingError(
             f"{recipe.name} {recipe.version} is neither in KUBEBUILDER_ASSETS nor on PATH and"
             " cannot be built: install Go 1.26 or newer (https://go.dev/dl), or set"
-            " KUBEBUILDER_ASSETS to a folder with etcd 3.6, kube-apiserver, kube-controller-manager and kubectl 1.36."
+            " KUBEBUILDER_ASSETS to a folder with etcd 3.6 and with kube-apiserver,"
+            " kube-controller-manager and kubectl 1.36."
         )
     target.parent.parent.mkdir(parents=True, exist_ok=True)
     with _exclusive(target.parent.with_name(f"{target.parent.name}.lock"), recipe.name):
