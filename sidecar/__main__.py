@@ -1,0 +1,60 @@
+"""Owns the start: settings, then the identity's child, then everything heavy, then the ports.
+
+Must not import ssl, asyncio or uvloop before the child is on its way: their 40 ms of imports
+and the child's run side by side.
+"""
+
+import os
+import sys
+
+from sidecar.config import Settings, format_errors, parse_settings
+from sidecar.identity import IdentityError, Minting, begin
+
+EXIT_CONFIG = 64
+EXIT_BIND = 69
+
+_HELP = """\
+usage: python -m sidecar            (or: mca sidecar)
+
+Runs the MCA sidecar: a Kubernetes API on 127.0.0.1:6443 for the containers of this pod.
+It takes no arguments; everything is set by environment variables:
+
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one sidecar to its end; the exit code."""
+    if arguments:
+        return _help(arguments)
+    settings = parse_settings(os.environ)
+    if isinstance(settings, tuple):
+        sys.stderr.write(format_errors(settings))
+        return EXIT_CONFIG
+    try:
+        minting = begin(settings)
+        return _run(settings, minting)
+    except IdentityError as failure:
+        sys.stderr.write(format_errors((str(failure),)))
+        return EXIT_CONFIG
+
+
+def _help(arguments: list[str]) -> int:
+    from sidecar.config import TABLE
+
+    asked = arguments in (["--help"], ["-h"])
+    out = sys.stdout if asked else sys.stderr
+    out.write(_HELP)
+    for setting in TABLE:
+        out.write(f"  {setting.variable:<28} {setting.meaning}")
+        out.write(f" [{setting.default}]\n" if setting.default else "\n")
+    return 0 if asked else EXIT_CONFIG
+
+
+def _run(settings: Settings, minting: Minting | None) -> int:
+    from sidecar.start import run
+
+    return run(settings, minting)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,544 @@
+"""Owns one connection of an application: reads requests, gets them judged, writes answers.
+
+Must not decide and must not parse: sidecar.head, sidecar.gate and sidecar.policy do. Requests
+are taken one at a time; what is pipelined waits. Over 200 lines because the fast way of a
+request, a memo hit on both its line and its header block, is one function: each call that it is
+split into costs 1 % of the CPU a request takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sidecar.chunks import BadFraming, Body, ChunkedBody, LengthBody
+from sidecar.exchange import Exchange
+from sidecar.head import CHUNKED
+from sidecar.policy import verdict as policy
+from sidecar.policy.verdict import Denial, Reason
+from sidecar.status import status_response
+from sidecar.stream import NEVER, TlsStream
+
+if TYPE_CHECKING:
+    from sidecar.gate import Decided, Known
+    from sidecar.server import Server
+
+_PIPELINED_BYTES = 65536
+_LINGER_S = 2.0
+
+
+class Client(TlsStream):
+    """One connection of an application."""
+
+    __slots__ = (
+        "_gathering",
+        "_lingering",
+        "_partial",
+        "exchange",
+        "gate",
+        "idle_since",
+        "server",
+    )
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, server: Server
+    ) -> None:
+        super().__init__(loop, sock, server.context, server_side=True)
+        self.server = server
+        self.gate = server.gate
+        self.exchange: Exchange | None = None
+        self.idle_since = monotonic()
+        self._partial = b""
+        self._gathering: _Gathering | None = None
+        self._lingering = False
+        self.deadline = self.idle_since + server.limits.handshake_timeout_s
+        self.resume_reading()
+
+    def on_up(self) -> None:
+        self.idle_since = monotonic()
+        self.deadline = self.idle_since + self.server.limits.idle_timeout_s
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def on_data(self, data: bytes) -> None:
+        if self.exchange is not None or self._gathering is not None or self._lingering:
+            self._on_more(data)
+            return
+        if self._partial:
+            data = self._partial + data
+        end = data.find(b"\r\n\r\n") + 4
+        if end == 3:
+            self._on_partial(data)
+            return
+        self._partial = b""
+        eol = data.find(b"\r\n")
+        line = data[:eol]
+        block = data[eol:end]
+        gate = self.gate
+        known = gate.blocks.get(block)
+        if known is not None and not self.server.shedding:
+            decided = known.decisions.get(line)
+            if decided is not None and decided.member is not None:
+                exchange = Exchange(self, decided, known.head, gate.next_ident())
+                self.exchange = exchange
+                if len(data) != end:
+                    self._partial = data[end:]
+                self.deadline = NEVER
+                decided.member.dispatch(exchange)
+                return
+        self._judge(line, block, data[end:], known)
+
+    def _on_partial(self, data: bytes) -> None:
+        """A head that is not complete: bounded in size and time, and refused once it is bad."""
+        limits = self.server.limits
+        if not self._partial:
+            self.deadline = monotonic() + limits.head_timeout_s
+        self._partial = data
+        if len(data) > limits.head_bytes:
+            message = f"the request head is larger than {limits.head_bytes} bytes"
+            self._refuse_early(Denial(Reason.HEADER_FIELDS_TOO_LARGE, "http/head", message))
+        elif data.count(b"\n") != data.count(b"\r\n") or not data[:1].isalpha():
+            message = "the request head has lines that do not end in CRLF"
+            self._refuse_early(Denial(Reason.BAD_REQUEST, "http/line-ends", message))
+
+    def _judge(self, line: bytes, block: bytes, rest: bytes, known: Known | None) -> None:
+        """The full way of a head: whatever is not remembered comes here."""
+        gate = self.gate
+        limits = self.server.limits
+        if len(line) + len(block) > limits.head_bytes:
+            message = f"the request head is larger than {limits.head_bytes} bytes"
+            self._refuse_early(Denial(Reason.HEADER_FIELDS_TOO_LARGE, "http/head", message))
+            return
+        if known is None:
+            judged = gate.judge_block(block)
+            if isinstance(judged, Denial):
+                self._refuse_early(judged)
+                return
+            known = judged
+        decided = known.decisions.get(line)
+        if decided is None:
+            found = gate.judge_line(known, line)
+            if isinstance(found, Denial):
+                self._refuse_early(found, known)
+                return
+            decided = found
+        self._admit(known, decided, rest)
+
+    def _admit(self, known: Known, decided: Decided, rest: bytes) -> None:
+        """A head that is sound: shed, refuse, gather its body, or forward."""
+        head = known.head
+        if self.server.shedding:
+            self.gate.metrics.shed.value += 1
+            busy = Denial(
+                Reason.SERVICE_UNAVAILABLE,
+                "overload/shed",
+                "the sidecar is out of memory or descriptors; nothing was sent, try again",
+            )
+            self._refuse(busy, known, decided, close=True, retry_after=1)
+        elif decided.refusal is not None:
+            self._refuse_unread(decided.refusal, known, decided, rest)
+        elif head.upgrade and not decided.upgrades:
+            message = "only exec, attach and portforward can be upgraded"
+            refusal = Denial(Reason.BAD_REQUEST, "http/upgrade", message)
+            self._refuse(refusal, known, decided, close=True)
+        elif decided.needs is not None:
+            self._gather(known, decided, decided.needs.limit, rest)
+        else:
+            self._forward(known, decided, rest)
+
+    def _refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
+        """Refuse; the connection lives on if the request's body is here already."""
+        body = _body(known.head.length)
+        try:
+            _, rest = body.feed(rest)
+        except BadFraming:
+            body.done = False
+        self._refuse(refusal, known, decided, close=not body.done, rest=rest)
+
+    def _forward(self, known: Known, decided: Decided, rest: bytes) -> None:
+        head = known.head
+        exchange = Exchange(self, decided, head, self.gate.next_ident())
+        self.exchange = exchange
+        if head.length:
+            exchange.body = _body(head.length)
+            exchange.body_done = False
+            self._on_body(exchange, exchange.body, rest)
+            if self.exchange is not exchange:
+                return
+        else:
+            self._partial = rest
+        self._dispatch(exchange, decided)
+
+    def _dispatch(self, exchange: Exchange, decided: Decided) -> None:
+        member = decided.member
+        assert member is not None  # a permit names one
+        self.exchange = exchange
+        self.deadline = NEVER if exchange.body_done else self.deadline
+        member.dispatch(exchange)
+
+    def _on_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
+        try:
+            forward, rest = body.feed(data)
+        except BadFraming as failure:
+            self._drop_upstream(exchange)
+            exchange.fail(Reason.BAD_REQUEST, "http/framing", f"the request's body: {failure}")
+            return
+        if body.done:
+            exchange.body = None
+            exchange.body_done = True
+            self._partial = rest
+            self.deadline = NEVER
+        else:
+            self.deadline = monotonic() + self.server.limits.body_timeout_s
+        if forward:
+            exchange.take_body(forward)
+
+    def _on_more(self, data: bytes) -> None:
+        """Bytes while a call is under way: its body, a tunnel's, or the next request's."""
+        exchange = self.exchange
+        if self._lingering:
+            return
+        if exchange is None:
+            if self._gathering is not None:
+                self._on_gather(self._gathering, data)
+        elif exchange.tunnel:
+            exchange.bytes_in += len(data)
+            upstream = exchange.upstream
+            if upstream is not None:
+                upstream.send(data)
+                if upstream.blocked:
+                    self.pause_reading()
+        elif exchange.body is not None:
+            if not exchange.responding:
+                self._on_body(exchange, exchange.body, data)
+        else:
+            self._partial += data
+            if len(self._partial) > _PIPELINED_BYTES:
+                self.pause_reading()
+
+    # -- bodies that decide -----------------------------------------------------------------------
+
+    def _gather(self, known: Known, decided: Decided, limit: int, rest: bytes) -> None:
+        length = known.head.length
+        reserved = limit if length == CHUNKED else length
+        if length > limit:
+            self._refuse_body(known, decided)
+            return
+        if not self.server.reserve_body(reserved):
+            message = "too many bodies wait to be judged; nothing was sent, try again"
+            refusal = Denial(Reason.SERVICE_UNAVAILABLE, "overload/bodies", message)
+            self._refuse(refusal, known, decided, close=True, retry_after=1)
+            return
+        self._gathering = _Gathering(known, decided, limit, reserved)
+        if known.head.expect and not rest:
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._on_gather(self._gathering, rest)
+
+    def _on_gather(self, gathering: _Gathering, data: bytes) -> None:
+        try:
+            rest = gathering.feed(data)
+        except BadFraming as failure:
+            message = f"the request's body: {failure}"
+            refusal = Denial(Reason.BAD_REQUEST, "http/framing", message)
+            self._refuse_early(refusal, gathering.known)
+            return
+        if gathering.too_large:
+            self._refuse_body(gathering.known, gathering.decided)
+        elif gathering.body.done:
+            self._stop_gathering()
+            self._judge_body(gathering, rest)
+        else:
+            self.deadline = monotonic() + self.server.limits.body_timeout_s
+
+    def _judge_body(self, gathering: _Gathering, rest: bytes) -> None:
+        known = gathering.known
+        head = known.head
+        body = policy.Body(head.content_type, gathering.payload(), head.content_encoding)
+        decided = self.gate.judge_body(gathering.decided, known.caller, body)
+        self._partial = rest
+        if decided.refusal is not None:
+            self._refuse(decided.refusal, known, decided, rest=rest)
+            return
+        exchange = Exchange(self, decided, head, self.gate.next_ident())
+        exchange.asked = False
+        exchange.replay = gathering.raw()
+        exchange.bytes_in = len(exchange.replay)
+        self._dispatch(exchange, decided)
+
+    def _refuse_body(self, known: Known, decided: Decided) -> None:
+        self._stop_gathering()
+        message = "the request's body must be judged and is larger than 3 MiB"
+        refusal = Denial(Reason.REQUEST_ENTITY_TOO_LARGE, "http/body", message)
+        self._refuse(refusal, known, decided, close=True)
+
+    def _stop_gathering(self) -> None:
+        gathering, self._gathering = self._gathering, None
+        if gathering is not None:
+            self.server.release_body(gathering.reserved)
+
+    # -- answers of our own -----------------------------------------------------------------------
+
+    def _refuse_early(self, refusal: Denial, known: Known | None = None) -> None:
+        """Refuse what cannot be a request of ours; its end cannot be trusted, so close."""
+        self._stop_gathering()
+        self._refuse(refusal, known, None, close=True)
+
+    def _refuse(
+        self,
+        refusal: Denial,
+        known: Known | None,
+        decided: Decided | None,
+        *,
+        close: bool = False,
+        retry_after: int | None = None,
+        rest: bytes = b"",
+    ) -> None:
+        ident = self.gate.next_ident()
+        now = monotonic()
+        caller = known.caller if known is not None else None
+        self.gate.account_refusal(ident, refusal, now, decided=decided, caller=caller)
+        close = close or (known is not None and known.head.close)
+        head_only = decided is not None and decided.head_only
+        self._answer(refusal, ident, retry_after, close=close, head_only=head_only, rest=rest)
+
+    def refuse(self, exchange: Exchange, refusal: Denial, retry_after: int | None) -> None:
+        """A call that was permitted failed before its answer began."""
+        self._end(exchange)
+        decided = exchange.decided
+        caller = decided.caller
+        self.gate.account_refusal(
+            exchange.ident, refusal, exchange.started, decided=decided, caller=caller
+        )
+        self._answer(
+            refusal,
+            exchange.ident,
+            retry_after,
+            close=exchange.close or not exchange.body_done,
+            head_only=decided.head_only,
+            rest=self._partial,
+        )
+
+    def _answer(
+        self,
+        refusal: Denial,
+        ident: bytes,
+        retry_after: int | None,
+        *,
+        close: bool,
+        head_only: bool,
+        rest: bytes,
+    ) -> None:
+        close = close or self.gate.draining
+        self.send(
+            status_response(
+                refusal, ident, close=close, retry_after=retry_after, head_only=head_only
+            )
+        )
+        if close:
+            self._linger()
+        else:
+            self._next(monotonic(), rest)
+
+    # -- the end of a call ------------------------------------------------------------------------
+
+    def complete(self, exchange: Exchange, now: float) -> None:
+        """The answer has ended; the connection serves the next request."""
+        self.exchange = None
+        exchange.over = True
+        self.gate.account(exchange, now)
+        self.flush()
+        if exchange.close or self.gate.draining:
+            self._linger()
+            return
+        self.idle_since = now
+        self.deadline = now + self.server.limits.idle_timeout_s
+        if self._partial:
+            self._next(now, self._partial)
+        elif not self.reading:
+            self.resume_reading()
+
+    def _next(self, now: float, rest: bytes) -> None:
+        """Wait for the next request, or take the one that is here; not deeper into the stack."""
+        self.idle_since = now
+        self.deadline = now + self.server.limits.idle_timeout_s
+        self._partial = b""
+        if rest:
+            self.loop.call_soon(self._continue, rest)
+        else:
+            self.resume_reading()
+
+    def _continue(self, rest: bytes) -> None:
+        if not self.closed:
+            self.on_data(rest)
+            if self.exchange is None or not self._partial:
+                self.resume_reading()
+
+    def cut(self, exchange: Exchange) -> None:
+        """An answer broke off: the client must see that it did."""
+        self._end(exchange)
+        self.gate.account(exchange, monotonic())
+        self.server.forget(self)
+        self.abort()
+
+    def _end(self, exchange: Exchange) -> None:
+        self.exchange = None
+        exchange.over = True
+
+    def _linger(self) -> None:
+        """Close, but let the client read the answer first: bytes unread would make a reset."""
+        self._partial = b""
+        self._lingering = True
+        self.send_eof()
+        self.deadline = monotonic() + _LINGER_S
+        self.resume_reading()
+
+    # -- tunnels ----------------------------------------------------------------------------------
+
+    def open_tunnel(self, exchange: Exchange) -> None:
+        """From here on bytes pass both ways; what came early goes first."""
+        early, self._partial = self._partial, b""
+        if early and exchange.upstream is not None:
+            exchange.bytes_in += len(early)
+            exchange.upstream.send(early)
+        self.resume_reading()
+
+    def tunnel_eof(self) -> None:
+        """The cluster's side has ended; ours may go on."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.flush()
+        self.send_eof()
+        exchange.eofs += 1
+        if exchange.eofs == 2:
+            self._close_tunnel(exchange)
+
+    def _close_tunnel(self, exchange: Exchange) -> None:
+        self._drop_upstream(exchange)
+        self._end(exchange)
+        self.gate.account(exchange, monotonic())
+        if self.blocked:
+            self.close()
+        else:
+            self.server.forget(self)
+            self.abort()
+
+    # -- what happens to the connection -------------------------------------------------------------
+
+    def on_drain(self) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.upstream is not None:
+            exchange.upstream.resume_reading()
+
+    def on_eof(self) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.tunnel and exchange.upstream is not None:
+            exchange.upstream.send_eof()
+            exchange.eofs += 1
+            if exchange.eofs == 2:
+                self._close_tunnel(exchange)
+            return
+        self.abort()
+        self.on_lost("closed by the client")
+
+    def on_lost(self, reason: str) -> None:
+        self.server.forget(self)
+        self._stop_gathering()
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self._end(exchange)
+        self._drop_upstream(exchange)
+        exchange.status = exchange.status or 499
+        self.gate.account(exchange, monotonic())
+
+    def on_deadline(self) -> None:
+        if self.closing or self._lingering or not self.up:
+            self.server.forget(self)
+            self.abort()
+            return
+        exchange = self.exchange
+        if exchange is not None:
+            self._drop_upstream(exchange)
+            message = "the request's body stalled"
+            exchange.close = True
+            exchange.fail(Reason.REQUEST_TIMEOUT, "http/stalled", message)
+        elif self._gathering is not None or self._partial:
+            message = "the request did not arrive in time"
+            self._refuse_early(Denial(Reason.REQUEST_TIMEOUT, "http/stalled", message))
+        else:
+            self.server.forget(self)
+            self.close()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way: closing it now disturbs no call."""
+        return (
+            self.exchange is None
+            and self._gathering is None
+            and not self._partial
+            and not self._lingering
+        )
+
+    def close_down(self) -> None:
+        """The process ends: whatever is under way is cut."""
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.status = exchange.status or 499
+            self.cut(exchange)
+        else:
+            self.close()
+
+    def _drop_upstream(self, exchange: Exchange) -> None:
+        upstream, exchange.upstream = exchange.upstream, None
+        if upstream is not None:
+            upstream.abandon()
+
+
+class _Gathering:
+    """A body that is held back until it is judged: its bytes as they came, and what they say."""
+
+    def __init__(self, known: Known, decided: Decided, limit: int, reserved: int) -> None:
+        self.known = known
+        self.decided = decided
+        self.limit = limit
+        self.reserved = reserved
+        self._raw: list[bytes] = []
+        self._raw_size = 0
+        self._payload = _Payload()
+        self.body = _body(known.head.length, self._payload)
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; what comes after the body is returned."""
+        forward, rest = self.body.feed(data)
+        self._raw.append(forward)
+        self._raw_size += len(forward)
+        return rest
+
+    @property
+    def too_large(self) -> bool:
+        return self._payload.size > self.limit or self._raw_size > 2 * self.limit
+
+    def raw(self) -> bytes:
+        return b"".join(self._raw)
+
+    def payload(self) -> bytes:
+        return b"".join(self._payload.pieces)
+
+
+class _Payload:
+    """Gathers what passes a body's framing."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+
+    def feed(self, payload: bytes) -> None:
+        self.pieces.append(payload)
+        self.size += len(payload)
+
+
+def _body(length: int, listener: _Payload | None = None) -> Body:
+    return ChunkedBody(listener) if length == CHUNKED else LengthBody(length, listener)

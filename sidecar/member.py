@@ -1,0 +1,270 @@
+"""Owns one cluster as seen from here: its addresses, TLS context, credential and connections.
+
+Must not judge calls. Idle connections are used last in, first out, so that those not needed
+grow old; a TLS session is kept to resume the next one with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sidecar.credentials import CertCredential, open_credential
+from sidecar.log import log_event
+from sidecar.policy.verdict import Reason
+from sidecar.stream import describe
+from sidecar.tasks import spawn
+from sidecar.upstream import Upstream
+from sidecar.watched_file import WatchedFile
+
+if TYPE_CHECKING:
+    from sidecar.config import Limits
+    from sidecar.exchange import Exchange
+    from sidecar.metrics import Metrics
+    from sidecar.policy.snapshot import Cluster
+
+_MAX_CA_BYTES = 1 << 20
+_NAMES_S = 30.0
+_MAX_ADDRESSES = 4
+
+Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
+
+
+class Member:
+    """One cluster and the connections to it."""
+
+    def __init__(
+        self, cluster: Cluster, limits: Limits, metrics: Metrics, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.cluster = cluster
+        self.name = cluster.name
+        self.limits = limits
+        self.server_name = cluster.tls_server_name or cluster.host
+        self.session: ssl.SSLSession | None = None
+        self.suffix = b""  # holds the credential: never log it
+        self.generation = 0
+        self.credential = open_credential(cluster.credentials)
+        self.connections: set[Upstream] = set()
+        self._idle: list[Upstream] = []
+        self._loop = loop
+        self._metrics = metrics
+        host = f"[{cluster.host}]" if ":" in cluster.host else cluster.host
+        port = "" if cluster.port == 443 else f":{cluster.port}"
+        self._authority = f"{host}{port}".encode("ascii")
+        self._addresses: list[Address] = []
+        self._resolved_at = float("-inf")
+        self._ca_file = WatchedFile(cluster.ca_file, _MAX_CA_BYTES) if cluster.ca_file else None
+        self._problem = "its CA certificates were not read yet"
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self._ca_file is not None:
+            self._ca_file.poll(monotonic())
+        self._trust()
+        self._adopt_credential()
+
+    def __repr__(self) -> str:
+        return f"Member({self.name})"
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def dispatch(self, exchange: Exchange) -> None:
+        """Send a call on a pooled connection, or on a new one."""
+        problem = self._problem or ("" if self.credential.ready else self.credential.problem)
+        if problem:
+            exchange.fail(
+                Reason.SERVICE_UNAVAILABLE,
+                "upstream/credential",
+                f"cluster {self.name} cannot be called yet: {problem}",
+                retry_after=1,
+            )
+            return
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.closed:
+                continue
+            if exchange.decided.safe or not connection.stale(exchange.started):
+                connection.start(exchange)
+                return
+            connection.abandon()
+        spawn(self._open(exchange), "connect")
+
+    def release(self, connection: Upstream, now: float) -> None:
+        """Take a connection back that has ended its answer exactly where it should."""
+        idle_s = self.limits.upstream_idle_timeout_s
+        connection.idle_since = now
+        connection.deadline = now + idle_s * (0.8 + 0.2 * random.random())  # noqa: S311
+        self._idle.append(connection)
+
+    def forget(self, connection: Upstream) -> None:
+        """A connection is gone, or must not be used again."""
+        self.connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def keep_session(self, session: ssl.SSLSession | None) -> None:
+        """A TLS session to resume the next connection with."""
+        self.session = session
+
+    async def refresh(self, seen_generation: int) -> bool:
+        """After a 401: is there a newer credential than the one that was refused?"""
+        newer = await self.credential.refresh(seen_generation)
+        if newer and self.generation == seen_generation:
+            self._adopt_credential()
+        return newer
+
+    # -- connecting ---------------------------------------------------------------------------
+
+    async def _open(self, exchange: Exchange) -> None:
+        problem = "it has no address"
+        try:
+            for address in await self._resolve():
+                connection = await self._connect(address)
+                if isinstance(connection, Upstream):
+                    self._hand_over(connection, exchange)
+                    return
+                problem = connection
+        except OSError as failure:
+            problem = describe(failure)
+        exchange.fail(
+            Reason.SERVICE_UNAVAILABLE,
+            "upstream/unreachable",
+            f"cluster {self.name} ({self.cluster.server}) cannot be reached: {problem}; "
+            "nothing was sent",
+        )
+
+    def _hand_over(self, connection: Upstream, exchange: Exchange) -> None:
+        if exchange.over:
+            self.release(connection, monotonic())
+        else:
+            connection.start(exchange)
+            exchange.client.resume_reading()
+
+    async def _connect(self, address: Address) -> Upstream | str:
+        family, name = address
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            _keep_alive(sock)
+            limit = self.limits.connect_timeout_s
+            await asyncio.wait_for(self._loop.sock_connect(sock, name), limit)
+        except TimeoutError:
+            sock.close()
+            return f"no connection within {self.limits.connect_timeout_s:g} s"
+        except OSError as failure:
+            sock.close()
+            return describe(failure)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            connection = Upstream(self._loop, sock, self)
+        except (ssl.SSLError, ValueError) as failure:
+            sock.close()
+            return describe(failure)
+        self.connections.add(connection)
+        connection.deadline = monotonic() + self.limits.handshake_timeout_s
+        problem = await connection.connect()
+        if problem:
+            return problem
+        self._metrics.upstream_opened.value += 1
+        if connection.resumed:
+            self._metrics.upstream_resumed.value += 1
+        return connection
+
+    async def _resolve(self) -> list[Address]:
+        now = monotonic()
+        if now - self._resolved_at < _NAMES_S:
+            return self._addresses
+        host, port = self.cluster.host, self.cluster.port
+        try:
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            if not self._addresses:
+                raise
+            log_event("warning", "name_lost", cluster=self.name, host=host)
+        else:
+            self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
+        self._resolved_at = now
+        return self._addresses
+
+    # -- trust and credential -------------------------------------------------------------------
+
+    def poll(self, now: float) -> bool:
+        """Look for rotated files; True when there is a newer credential."""
+        if self._ca_file is not None and self._ca_file.poll(now):
+            self._trust()
+        if not self.credential.poll(now):
+            return False
+        self._adopt_credential()
+        return True
+
+    def _trust(self) -> None:
+        """Build the TLS context anew; connections that were verified before are not reused."""
+        pem = self.cluster.ca_bundle
+        if self._ca_file is not None:
+            pem = self._ca_file.content
+            if pem is None:
+                self._problem = self._ca_file.problem
+                return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        try:
+            context.load_verify_locations(cadata=(pem or b"").decode("ascii", "replace"))
+            if isinstance(self.credential, CertCredential) and self.credential.ready:
+                context.load_cert_chain(
+                    self.credential.cert_path, self.credential.key_path, password=""
+                )
+        except (ssl.SSLError, ValueError, OSError) as failure:
+            log_event("error", "ca_unusable", cluster=self.name, reason=describe(failure))
+            self._problem = self._problem and f"its CA is no good: {describe(failure)}"
+            return
+        self._problem = ""
+        self.context = context
+        self.session = None
+        self.close()
+
+    def _adopt_credential(self) -> None:
+        credential = self.credential
+        if isinstance(credential, CertCredential) and credential.ready:
+            self._trust()
+        header = credential.header()
+        line = b"\r\nAuthorization: " + header.reveal() if header is not None else b""
+        self.generation = credential.generation
+        self.suffix = b"\r\nHost: " + self._authority + line + b"\r\nAudit-ID: "
+        self._metrics.credential_reloads.value += 1
+
+    def sweep(self, now: float) -> None:
+        """Find connections that have passed their deadline."""
+        for connection in list(self.connections):
+            if connection.deadline < now:
+                connection.on_deadline()
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close what is idle; calls under way go on to their end."""
+        for connection in self._idle:
+            connection.close()
+            self.connections.discard(connection)
+        self._idle.clear()
+
+    def close_down(self) -> None:
+        """Close everything."""
+        for connection in list(self.connections):
+            connection.abort()
+        self.connections.clear()
+        self._idle.clear()
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Find dead peers: probes when idle, a bound on unacknowledged data when not."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)

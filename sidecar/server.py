@@ -1,0 +1,347 @@
+"""Owns the running sidecar: its parts, its clocks, and how it comes up and goes down.
+
+Must not do what its parts do: it builds them from the settings, ticks them, swaps the policy
+when the snapshot or a credential changes, and drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+from sidecar import log
+from sidecar.admin import Admin, AdminConnection
+from sidecar.audit import AuditLog
+from sidecar.downstream import Client
+from sidecar.gate import Gate
+from sidecar.listener import Listener
+from sidecar.log import log_event
+from sidecar.member import Member
+from sidecar.metrics import Metrics
+from sidecar.policy.decide import compile_policy
+from sidecar.policy.verdict import Caller, Denial, Reason
+from sidecar.pressure import Pressure, trim_memory
+from sidecar.snapshot_file import SnapshotFile, own_namespace
+from sidecar.stream import RECORD, ReadSize
+from sidecar.tokens import Callers
+
+if TYPE_CHECKING:
+    from sidecar.config import Settings
+    from sidecar.identity import Identity
+    from sidecar.policy.snapshot import Snapshot
+
+_TICK_S = 0.2
+_SLOW_TICKS = 5  # files and deadlines are looked at once a second
+_QUIET_S = 1.0  # without a connection for so long, the application is taken for gone
+_GATHER_BYTES = 12 << 20
+_TRIM_AFTER = 200
+_ACCEPTS_PER_MEASURE = 16
+_ANY_PORT_NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+
+
+class Server:
+    """One sidecar at work."""
+
+    def __init__(self, settings: Settings, identity: Identity, source: SnapshotFile) -> None:
+        self.settings = settings
+        self.limits = settings.limits
+        self.loop = asyncio.get_running_loop()
+        self.metrics = Metrics()
+        self.audit = AuditLog(log.stdout)
+        self.context = _server_context(identity)
+        self.source = source
+        self.members: dict[str, Member] = {}
+        self.pressure = Pressure(settings.limits.max_connections)
+        self.clients: set[Client] = set()
+        self.shedding = False
+        namespace = own_namespace(settings, source.snapshot)
+        callers = [
+            Caller(container, namespace, settings.service_account, settings.pod)
+            for container in settings.containers
+        ]
+        self.gate = Gate(
+            _host_names(settings), Callers(identity.seed, callers), self.metrics, self.audit
+        )
+        self._listeners: list[Listener] = []
+        self._admin_servers: list[asyncio.Server] = []
+        self._gathered = 0
+        self._ticks = 0
+        self._accepted = 0
+        self._closed = 0
+        self._draining_since = 0.0
+        self._last_seen = 0.0
+        self.stopped: asyncio.Future[None] = self.loop.create_future()
+        self._add_gauges()
+        if source.snapshot is not None:
+            self.adopt(source.snapshot)
+
+    # -- coming up ------------------------------------------------------------------------------
+
+    async def serve(self, api: list[socket.socket], admin: list[socket.socket]) -> None:
+        """Serve on these sockets until stopped."""
+        front = Admin(
+            problem=self.problem, metrics=self.metrics.render, public=self.settings.metrics_public
+        )
+        self._listeners = [Listener(self.loop, sock, self._take) for sock in api]
+        for sock in admin:
+            server = await self.loop.create_server(lambda: AdminConnection(front), sock=sock)
+            self._admin_servers.append(server)
+        self.loop.call_later(_TICK_S, self._tick)
+        gc.collect()
+        gc.freeze()
+        log_event(
+            "info",
+            "ready" if not self.problem() else "started",
+            api=[_name(sock) for sock in api],
+            admin=[_name(sock) for sock in admin],
+            problem=self.problem() or None,
+        )
+        await self.stopped
+        self._shut()
+
+    def problem(self) -> str:
+        """Why the sidecar is not ready; empty when it is. Never an upstream's fault."""
+        if self.gate.draining:
+            return "draining"
+        if self.source.snapshot is None:
+            return "no usable snapshot: " + "; ".join(self.source.errors)[:500]
+        return ""
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Decide by this snapshot from the next request on."""
+        kept: dict[str, Member] = {}
+        for cluster in snapshot.clusters:
+            member = self.members.get(cluster.name)
+            if member is None or member.cluster != cluster:
+                member = Member(cluster, self.limits, self.metrics, self.loop)
+            kept[cluster.name] = member
+        gone = [member for member in self.members.values() if member not in kept.values()]
+        self.members = kept
+        self._compile()
+        for member in gone:
+            member.close()
+        if gone:
+            self._end_watches(gone)
+
+    def _compile(self) -> None:
+        snapshot = self.source.snapshot
+        if snapshot is None:
+            return
+        known = [member.credential.api_audiences() for member in self.members.values()]
+        told = [audiences for audiences in known if audiences is not None]
+        audiences = frozenset().union(*told) if len(told) == len(known) else None
+        self.gate.adopt(compile_policy(snapshot, audiences), self.members)
+
+    def _end_watches(self, gone: list[Member]) -> None:
+        """Versions of one cluster mean nothing to another: informers must list again."""
+        moved = Denial(
+            Reason.EXPIRED, "snapshot/cluster", "the cluster behind this watch was replaced"
+        )
+        for client in list(self.clients):
+            exchange = client.exchange
+            if exchange is not None and exchange.decided.member in gone:
+                if exchange.decided.watch and exchange.responding:
+                    exchange.end_watch(moved)
+
+    # -- connections ------------------------------------------------------------------------------
+
+    def _take(self, sock: socket.socket) -> None:
+        self._accepted += 1
+        if self._accepted % _ACCEPTS_PER_MEASURE == 0:
+            self._relieve()
+        if self.pressure.full(len(self.clients)):
+            self.metrics.shed.value += 1
+            sock.close()
+            return
+        try:
+            self.clients.add(Client(self.loop, sock, self))
+        except (ssl.SSLError, OSError, MemoryError) as failure:
+            log_event("error", "connection_refused", reason=type(failure).__name__)
+            sock.close()
+
+    def forget(self, client: Client) -> None:
+        """A client's connection is gone."""
+        self.clients.discard(client)
+        self._closed += 1
+
+    def reserve_body(self, size: int) -> bool:
+        """May a body of this size be held back until it is judged?"""
+        if self._gathered + size > _GATHER_BYTES:
+            return False
+        self._gathered += size
+        return True
+
+    def release_body(self, size: int) -> None:
+        """A body is no longer held."""
+        self._gathered -= size
+
+    # -- the clock --------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self.stopped.done():
+            return
+        self.loop.call_later(_TICK_S, self._tick)
+        self._ticks += 1
+        self.audit.flush()
+        log.stdout.flush()
+        now = time.monotonic()
+        if self.gate.draining:
+            self._drain_on(now)
+        self._relieve()
+        if self._ticks % _SLOW_TICKS == 0:
+            self._sweep(now)
+            self._poll(now)
+
+    def _sweep(self, now: float) -> None:
+        """Find what has passed its deadline; a timer each would cost more than the calls."""
+        for client in list(self.clients):
+            if client.closed:
+                self.forget(client)
+            elif client.deadline < now:
+                client.on_deadline()
+        for member in self.members.values():
+            member.sweep(now)
+        if self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients):
+            self._closed = 0
+            gc.collect()
+            trim_memory()
+
+    def _poll(self, now: float) -> None:
+        snapshot = self.source.poll(now)
+        if snapshot is not None:
+            self.adopt(snapshot)
+        elif any([member.poll(now) for member in self.members.values()]):
+            self._compile()
+
+    def _relieve(self) -> None:
+        """Measure what is left; make room before there is none."""
+        pressure = self.pressure
+        pressure.measure()
+        shedding = pressure.shedding(len(self.clients))
+        if shedding != self.shedding:
+            self.shedding = shedding
+            ReadSize.bytes = RECORD if shedding else 8 * RECORD
+            log_event(
+                "warning" if shedding else "info",
+                "shedding" if shedding else "shedding_over",
+                memory=round(pressure.memory, 2),
+                connections=len(self.clients),
+            )
+        if shedding:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        """Silently close idle connections, the oldest first: a tenth of all at a time."""
+        idle = [client for client in self.clients if client.idle]
+        idle.sort(key=lambda client: client.idle_since)
+        for client in idle[: max(16, len(self.clients) // 10)]:
+            client.close()
+            self.forget(client)
+        for member in self.members.values():
+            member.close()
+
+    # -- going down -------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Serve on until the application is gone, at most the grace; a second call ends now."""
+        if self.gate.draining:
+            self._end()
+            return
+        self.gate.draining = True
+        self._draining_since = self._last_seen = time.monotonic()
+        log_event("info", "draining", connections=len(self.clients))
+
+    def _drain_on(self, now: float) -> None:
+        if self.clients:
+            self._last_seen = now
+        for client in list(self.clients):
+            if client.idle and now - client.idle_since > _QUIET_S:
+                client.close()
+                self.forget(client)
+        if now - self._draining_since >= self.limits.drain_grace_s or now - self._last_seen >= _QUIET_S:
+            self._end()
+
+    def _end(self) -> None:
+        for client in list(self.clients):
+            exchange = client.exchange
+            if exchange is not None and exchange.decided.watch and exchange.responding:
+                exchange.end_watch(None)
+        if not self.stopped.done():
+            self.stopped.set_result(None)
+
+    def _shut(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        for server in self._admin_servers:
+            server.close()
+        for client in list(self.clients):
+            client.close_down()
+        for member in self.members.values():
+            member.close_down()
+        log_event("info", "stopped")
+        self.audit.flush()
+        log.stdout.flush()
+
+    # -- numbers ----------------------------------------------------------------------------------
+
+    def _add_gauges(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("mca_upstream_connections", "Connections to clusters.", self._count_upstream)
+        gauge("mca_downstream_connections", "Connections of applications.",
+              lambda: {"": len(self.clients)})  # fmt: skip
+        gauge("mca_streams", "Watches, logs and tunnels under way.", self._count_streams)
+        gauge("mca_snapshot_age_seconds", "Time since the snapshot was loaded.",
+              lambda: {"": time.time() - self.source.loaded_at}
+              if self.source.snapshot else {})  # fmt: skip
+        gauge("mca_snapshot_info", "The snapshot in use.",
+              lambda: {f'revision="{_label(self.source.snapshot.revision)}"': 1}
+              if self.source.snapshot else {})  # fmt: skip
+        gauge("mca_memory_ratio", "Memory in use, of the cgroup's limit.",
+              lambda: {"": round(self.pressure.measure(), 4)})  # fmt: skip
+
+    def _count_upstream(self) -> dict[str, float]:
+        return {
+            f'cluster="{name}"': len(member.connections) for name, member in self.members.items()
+        }
+
+    def _count_streams(self) -> dict[str, float]:
+        running = (client.exchange for client in self.clients)
+        return {"": sum(1 for exchange in running if exchange and exchange.decided.streams)}
+
+
+def _server_context(identity: Identity) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(identity.cert_path, identity.key_path)
+    context.set_alpn_protocols(["http/1.1"])
+    context.num_tickets = 0  # no client of the API resumes: a ticket is work for nothing
+    return context
+
+
+def _host_names(settings: Settings) -> frozenset[bytes]:
+    """The Host values that mean this API."""
+    names = set()
+    for address in settings.api_listen:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        names |= {host, f"{host}:{address.port}", f"localhost:{address.port}", "localhost"}
+        for name in _ANY_PORT_NAMES:
+            names |= {name, f"{name}:443", f"{name}:{address.port}"}
+    return frozenset(name.encode() for name in names)
+
+
+def _name(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _label(text: str) -> str:
+    return "".join(char if char.isalnum() or char in "-._:" else "_" for char in text)[:64]

@@ -1,0 +1,61 @@
+"""Owns the second half of the start: what needs the heavy imports, up to the running loop.
+
+Must not be imported before the identity's child was forked.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import uvloop
+
+from sidecar.config import Settings, format_errors
+from sidecar.identity import Identity, Minting, finish, write_clients
+from sidecar.listener import CannotBind, bind_all
+from sidecar.log import log_event, set_level
+from sidecar.server import Server
+from sidecar.snapshot_file import SnapshotFile, own_namespace
+
+EXIT_CONFIG = 64
+EXIT_BIND = 69
+
+
+def run(settings: Settings, minting: Minting | None) -> int:
+    """Bring the sidecar up and run it to its end; the exit code."""
+    set_level(settings.log_level)
+    for variable in settings.unknown:
+        log_event("warning", "unknown_variable", variable=variable)
+    source = SnapshotFile(settings)
+    if settings.snapshot_path is None and source.errors:
+        sys.stderr.write(format_errors(source.errors))
+        return EXIT_CONFIG
+    identity = finish(settings, minting)
+    write_clients(settings, identity, own_namespace(settings, source.snapshot))
+    try:
+        api = bind_all(settings.api_listen, "MCA_API_LISTEN")
+        admin = bind_all(settings.admin_listen, "MCA_ADMIN_LISTEN")
+    except CannotBind as failure:
+        sys.stderr.write(format_errors((str(failure),)))
+        return EXIT_BIND
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(_serve(settings, identity, source, api, admin))
+    finally:
+        loop.close()
+    return 0
+
+
+async def _serve(
+    settings: Settings,
+    identity: Identity,
+    source: SnapshotFile,
+    api: list[socket.socket],
+    admin: list[socket.socket],
+) -> None:
+    server = Server(settings, identity, source)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.drain)
+    await server.serve(api, admin)

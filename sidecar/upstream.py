@@ -1,0 +1,342 @@
+"""Owns one connection to a cluster: sends a call, checks the answer's framing, relays it.
+
+Must not decide where a call goes nor keep it: connections belong to their member's pool and go
+back only after an answer that ended exactly where its head said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from sidecar.chunks import BadFraming, Body, ChunkedBody, EndlessBody, LengthBody
+from sidecar.policy.verdict import Reason
+from sidecar.response import CHUNKED, UNTIL_CLOSE, BadResponse, ResponseHead, parse_response
+from sidecar.stream import NEVER, TlsStream
+from sidecar.tasks import spawn
+from sidecar.watch_frames import watch_frames
+
+if TYPE_CHECKING:
+    from sidecar.exchange import Exchange
+    from sidecar.member import Member
+
+MAX_HEAD_BYTES = 65536
+BULK_BYTES = 1 << 20  # a connection that carried more is not pooled: its buffers stay grown
+
+
+class Upstream(TlsStream):
+    """One connection to a cluster."""
+
+    __slots__ = (
+        "_answers",
+        "_carried",
+        "_head",
+        "_partial",
+        "_waiting",
+        "body",
+        "exchange",
+        "idle_since",
+        "member",
+    )
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, member: Member
+    ) -> None:
+        super().__init__(
+            loop,
+            sock,
+            member.context,
+            server_side=False,
+            server_hostname=member.server_name,
+            session=member.session,
+        )
+        self.member = member
+        self.exchange: Exchange | None = None
+        self.body: Body | None = None
+        self.idle_since = 0.0
+        self._waiting: asyncio.Future[str] | None = None
+        self._partial = b""
+        self._head: ResponseHead | None = None
+        self._answers = 0
+        self._carried = 0
+
+    def connect(self) -> asyncio.Future[str]:
+        """Begin the handshake on a connected socket; the future tells what went wrong, or ''."""
+        self._waiting = self.loop.create_future()
+        self.resume_reading()
+        self.handshake()
+        return self._waiting
+
+    def on_up(self) -> None:
+        self._settle("")
+
+    def _settle(self, problem: str) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(problem)
+        self._waiting = None
+
+    @property
+    def resumed(self) -> bool:
+        return bool(self._tls.session_reused)
+
+    # -- a call -------------------------------------------------------------------------------
+
+    def stale(self, now: float) -> bool:
+        """Closed by the server while nobody looked: after a long sleep, before any event."""
+        if now - self.idle_since < 1.0:
+            return False
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def start(self, exchange: Exchange) -> None:
+        """Send a call; its body may follow."""
+        member = self.member
+        self.exchange = exchange
+        exchange.upstream = self
+        exchange.generation = member.generation
+        self.deadline = exchange.started + member.limits.response_timeout_s
+        self.send(exchange.render(member.suffix))
+
+    def abandon(self) -> None:
+        """The client is gone, or the call is over: nobody reads the rest."""
+        self.exchange = None
+        self.member.forget(self)
+        self.abort()
+
+    def on_data(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # nobody asked
+            self.abandon()
+        elif exchange.tunnel:
+            exchange.bytes_out += len(data)
+            exchange.client.queue(data)
+            self.to_flush = exchange.client  # type: ignore[assignment]
+        elif self.body is None:
+            self._on_head(exchange, data)
+        else:
+            self._relay(exchange, self.body, data)
+
+    def _on_head(self, exchange: Exchange, data: bytes) -> None:
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        end = data.find(b"\r\n\r\n") + 4
+        if end == 3:
+            self._partial = data
+            if len(data) > MAX_HEAD_BYTES:
+                self._bad("its response head is larger than 64 KiB")
+            return
+        raw = data[:end]
+        try:
+            head = parse_response(raw, exchange.ident)
+        except BadResponse as failure:
+            self._bad(str(failure))
+            return
+        status = head.status
+        if status < 200 or 300 <= status < 400 or status == 401:
+            if self._special(exchange, head, raw, data):
+                return
+        length = head.length
+        if exchange.decided.head_only or status == 204 or status == 304:
+            length = 0
+        if (
+            length == len(data) - end
+            and not head.dropped
+            and exchange.body_done
+            and not exchange.close
+        ):
+            exchange.status = status
+            exchange.bytes_out = length
+            exchange.client.send(data)
+            self._finish(exchange, head.keep_alive)
+            return
+        self._begin_body(exchange, head, length, raw, data[end:])
+
+    def _begin_body(
+        self, exchange: Exchange, head: ResponseHead, length: int, raw: bytes, rest: bytes
+    ) -> None:
+        client = exchange.client
+        if not exchange.body_done or length == UNTIL_CLOSE:
+            exchange.close = True
+        if exchange.decided.watch and head.status == 200 and not head.encoded:
+            exchange.frames = watch_frames(head.content_type)
+        frames = exchange.frames
+        body: Body
+        if length == CHUNKED:
+            body = ChunkedBody(frames)
+        elif length == UNTIL_CLOSE:
+            body = EndlessBody(frames)
+        else:
+            body = LengthBody(length, frames)
+        self.body = exchange.answer = body
+        self._head = head
+        self.deadline = NEVER
+        exchange.status = head.status
+        exchange.responding = True
+        exchange.replay = None
+        client.queue(head.forwarded(raw, b"Connection: close\r\n" if exchange.close else b""))
+        self.to_flush = client  # type: ignore[assignment]
+        self._relay(exchange, body, rest)
+
+    def _relay(self, exchange: Exchange, body: Body, data: bytes) -> None:
+        try:
+            forward, surplus = body.feed(data)
+        except BadFraming as failure:
+            self._bad(str(failure))
+            return
+        if forward:
+            size = len(forward)
+            exchange.bytes_out += size
+            self._carried += size
+            exchange.client.queue(forward)
+            self.to_flush = exchange.client  # type: ignore[assignment]
+        if body.done:
+            head = self._head
+            self._finish(exchange, head is not None and head.keep_alive and not surplus)
+        elif isinstance(body, LengthBody):
+            self.deadline = monotonic() + self.member.limits.body_timeout_s
+
+    def _finish(self, exchange: Exchange, reusable: bool) -> None:
+        now = monotonic()
+        self.exchange = None
+        self.body = None
+        exchange.upstream = None
+        self._answers += 1
+        if self._answers == 1:
+            self.member.keep_session(self._tls.session)
+        if reusable and exchange.body_done and self._carried < BULK_BYTES and not self.closed:
+            self.member.release(self, now)
+        else:
+            self.member.forget(self)
+            self.close()
+        exchange.client.complete(exchange, now)
+
+    # -- answers that are not simply passed on --------------------------------------------------
+
+    def _special(self, exchange: Exchange, head: ResponseHead, raw: bytes, data: bytes) -> bool:
+        """Deal with 1xx, redirects and 401; False: pass it on after all."""
+        rest = data[len(raw) :]
+        if head.status == 101:
+            self._switch(exchange, head, raw, rest)
+        elif head.status < 200:
+            if head.status == 100 and exchange.asked:
+                exchange.client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if rest:
+                self._on_head(exchange, rest)
+        elif head.status == 401:
+            if exchange.retried or not exchange.can_replay:
+                return False
+            exchange.retried = True
+            self.pause_reading()
+            spawn(self._refresh(exchange, data), "credential-refresh")
+        elif head.status == 304:
+            return False
+        else:
+            self._bad(f"it answered with a redirect ({head.status}), which is never followed")
+        return True
+
+    def _switch(self, exchange: Exchange, head: ResponseHead, raw: bytes, rest: bytes) -> None:
+        asked = exchange.head.upgrade.lower()
+        if not asked or head.upgrade != asked:
+            self._bad("it switched protocols without being asked to")
+            return
+        exchange.status = 101
+        exchange.responding = True
+        exchange.tunnel = True
+        exchange.close = True
+        self.deadline = NEVER
+        client = exchange.client
+        client.queue(head.forwarded(raw, b"Connection: Upgrade\r\nUpgrade: " + asked + b"\r\n"))
+        if rest:
+            client.queue(rest)
+        client.flush()
+        client.open_tunnel(exchange)
+
+    async def _refresh(self, exchange: Exchange, data: bytes) -> None:
+        """Ask for a newer credential after a 401, once; send again, or pass the 401 on."""
+        newer = await self.member.refresh(exchange.generation)
+        if self.exchange is not exchange or self.closed:
+            return
+        if newer:
+            self.exchange = None
+            exchange.upstream = None
+            self.member.forget(self)
+            self.close()
+            self.member.dispatch(exchange)
+        else:
+            self.resume_reading()
+            self._on_head(exchange, data)
+            if self.to_flush is not None:
+                self.to_flush = None
+                exchange.client.flush()
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def on_drain(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.resume_reading()
+
+    def on_eof(self) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.tunnel:
+            exchange.client.tunnel_eof()
+            return
+        if exchange is not None and isinstance(self.body, EndlessBody) and self.clean_eof:
+            self._finish(exchange, reusable=False)
+            return
+        self.abort()
+        self.on_lost("closed by the cluster")
+
+    def on_lost(self, reason: str) -> None:
+        self.member.forget(self)
+        self._settle(reason)
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return
+        exchange.upstream = None
+        fresh = self._answers == 0
+        if exchange.decided.safe and exchange.can_replay and not fresh and not exchange.retried:
+            exchange.retried = True
+            self.member.dispatch(exchange)
+            return
+        exchange.fail(
+            Reason.BAD_GATEWAY,
+            "upstream/broken",
+            f"the connection to cluster {self.member.name} broke ({reason}) before it answered; "
+            "the call may or may not have been carried out",
+        )
+
+    def on_deadline(self) -> None:
+        if self.closing:
+            self.abort()
+            return
+        exchange, self.exchange = self.exchange, None
+        waiting = self._waiting is not None
+        self.member.forget(self)
+        self.abort()
+        self._settle("the TLS handshake timed out")
+        if exchange is not None and not waiting:
+            exchange.fail(
+                Reason.TIMEOUT,
+                "upstream/timeout",
+                f"cluster {self.member.name} did not answer in time; "
+                "the call may or may not have been carried out",
+            )
+
+    def _bad(self, why: str) -> None:
+        """The answer cannot be trusted: nothing more of it is passed on."""
+        exchange, self.exchange = self.exchange, None
+        self.member.forget(self)
+        self.abort()
+        if exchange is not None:
+            exchange.fail(
+                Reason.BAD_GATEWAY,
+                "upstream/malformed",
+                f"the answer of cluster {self.member.name} cannot be passed on: {why}",
+            )
