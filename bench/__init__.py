@@ -1,0 +1,1 @@
+"""Measurements of the sidecar beside real proxies, in one run: `make bench`."""

@@ -1,0 +1,3 @@
+module multi-cluster-adapter/bench/loadgen
+
+go 1.25

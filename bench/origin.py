@@ -1,0 +1,52 @@
+"""The server behind every proxy: nginx with fixed answers, and its count of TLS handshakes."""
+
+from pathlib import Path
+
+from bench.peers import find_nginx, render, wait_until_listening
+from bench.scene import BULK_CHUNKED, BULK_WITH_LENGTH, CLOSING_TARGET, Scene, Upstream
+from tests.controlplane import ServerProcess, choose_port
+
+TLS_NAME = "kubernetes"
+
+
+class Origin:
+    """`Origin(scene)` starts it; `stop` ends it."""
+
+    def __init__(self, scene: Scene) -> None:
+        port = choose_port()
+        self.upstream = Upstream(port, TLS_NAME, scene.ca_file, scene.upstream_token)
+        self._handshakes = scene.folder / "handshakes.log"
+        config = render(
+            "origin.nginx.conf",
+            scene.folder / "origin.conf",
+            PORT=port,
+            UPSTREAM_TOKEN=scene.upstream_token,
+            CERTIFICATE=scene.serving.certificate,
+            KEY=scene.serving.key,
+            BODY=scene.body,
+            CLOSING=CLOSING_TARGET,
+            BULK_LENGTH=BULK_WITH_LENGTH,
+            BULK_CHUNKED=BULK_CHUNKED,
+            BULK_FILE=scene.bulk_file,
+            HANDSHAKE_LOG=self._handshakes,
+        )
+        command = [str(find_nginx()), "-p", f"{scene.folder}/", "-c", str(config)]
+        self.process = ServerProcess(
+            [*command, "-e", "origin.error.log"],
+            log=scene.folder / "origin.out",
+        )
+        wait_until_listening(self.process, port)
+
+    def stop(self) -> None:
+        """End it now."""
+        self.process.kill()
+
+    def count_handshakes(self) -> tuple[int, int]:
+        """How many connections have asked something so far: resumed, and all."""
+        lines = read_lines(self._handshakes)
+        return lines.count("r"), len(lines)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file that may not be there yet."""
+    return path.read_text().splitlines() if path.exists() else []

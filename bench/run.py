@@ -1,0 +1,142 @@
+"""The one command: `python -m bench.run [--quick] [--only NAME]…`; `make bench` runs it whole.
+
+Owns the order of figures, the life of every process and the page at the end. Must not measure.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+if __name__ == "__main__":  # so that `python bench/run.py` works too
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import adapter
+from bench.figures import throughput
+from bench.load import build_loadgen
+from bench.machine import describe_machine
+from bench.origin import Origin
+from bench.peers import Proxy, list_peers
+from bench.report import LIMITS_FILE, RESULTS, Section, render_goals, render_page
+from bench.scene import Scene, build_scene
+from tests.controlplane.folders import PrivateFolder
+
+SUBJECTS = [adapter.NAME, "nginx", "envoy", "haproxy", "caddy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What figures are given: all is running."""
+
+    scene: Scene
+    origin: Origin
+    loadgen: Path
+    proxies: Sequence[Proxy]
+    quick: bool
+
+
+def measure_throughput(stage: Stage) -> list[Section]:
+    """Both mixes."""
+    rounds, seconds = (3, 2.0) if stage.quick else (5, 4.0)
+    return throughput.measure(
+        stage.scene, stage.loadgen, stage.proxies, rounds=rounds, seconds=seconds
+    )
+
+
+FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
+    "throughput": measure_throughput,
+}
+
+
+def main() -> int:
+    """Exit code 0: every answer was right. Goals that are missed are told, not failed."""
+    arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, leave)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = PrivateFolder()
+        stack.callback(folder.remove)
+        scene = build_scene(folder.path)
+        loadgen = build_loadgen()
+        origin = Origin(scene)
+        stack.callback(origin.stop)
+        peers = [peer for peer in list_peers() if peer.name in arguments.subjects]
+        versions = {peer.name: peer.read_version() for peer in peers}
+        machine = describe_machine(versions)
+        proxies = start_proxies(stack, scene, origin, arguments)
+        stage = Stage(scene, origin, loadgen, proxies, arguments.quick)
+        sections = []
+        for name in arguments.only or FIGURES:
+            print(f"== {name}, {time.monotonic() - began:.0f} s so far", flush=True)
+            sections += FIGURES[name](stage)
+    finish(arguments, machine, sections)
+    print(f"done in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Names are checked here, so that a slip costs no minutes."""
+    parser = argparse.ArgumentParser(prog="bench.run", description="Measure beside real proxies.")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter rounds: < 3 minutes"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=list(FIGURES), help="one figure; may be given again"
+    )
+    parser.add_argument(
+        "--subjects",
+        type=parse_subjects,
+        default=SUBJECTS,
+        metavar="NAME,…",
+        help=f"which proxies; default: {','.join(SUBJECTS)}",
+    )
+    return parser.parse_args()
+
+
+def parse_subjects(text: str) -> list[str]:
+    """The names of a comma-separated list."""
+    names = text.split(",")
+    if unknown := set(names) - set(SUBJECTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not one of {SUBJECTS}")
+    return names
+
+
+def start_proxies(
+    stack: ExitStack, scene: Scene, origin: Origin, arguments: argparse.Namespace
+) -> list[Proxy]:
+    """The sidecar first, then its peers."""
+    proxies = []
+    if adapter.NAME in arguments.subjects:
+        proxies.append(adapter.start(scene, origin.upstream))
+        stack.callback(proxies[-1].stop)
+    for peer in list_peers():
+        if peer.name in arguments.subjects:
+            proxies.append(peer.start(scene, origin.upstream))
+            stack.callback(proxies[-1].stop)
+    return proxies
+
+
+def finish(arguments: argparse.Namespace, machine: str, sections: Sequence[Section]) -> None:
+    """A whole run is kept; any other is only shown."""
+    limits = LIMITS_FILE.read_text() if LIMITS_FILE.exists() else ""
+    if arguments.quick or arguments.only:
+        print("\n" + "\n".join(section.render() for section in sections))
+        if goals := [goal for section in sections for goal in section.goals]:
+            print(render_goals(goals))
+        return
+    RESULTS.write_text(render_page(machine, sections, limits))
+    print(f"wrote {RESULTS}")
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End like Ctrl-C does: by an exception, so that every process we started is ended."""
+    raise KeyboardInterrupt(f"signal {number} in {frame}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
