@@ -4,8 +4,13 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.controlplane import ControlPlane
+
+# A deadline per example measures the machine: two cores that several builds share.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 # So that `make unit` leaves out what needs a control plane, without a marker on each test.
 APISERVER_FIXTURES = frozenset({"control_plane", "make_control_plane"})
