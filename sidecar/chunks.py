@@ -16,7 +16,7 @@ _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 _AT_SIZE, _IN_DATA, _AFTER_DATA, _IN_TRAILER, _DONE = range(5)
 
 
-class BadFraming(ValueError):
+class FramingError(ValueError):
     """The body is not framed as its head said."""
 
 
@@ -126,14 +126,14 @@ class ChunkedBody:
                     self._hold_size(data[at:])
                     break
                 if not _SIZE.fullmatch(data, at, end):
-                    raise BadFraming("a chunk size is malformed")
+                    raise FramingError("a chunk size is malformed")
                 self._left = int(data[at:end], 16)
                 at = end + 2
                 state = _IN_DATA if self._left else _IN_TRAILER
             else:
                 if not data.startswith(b"\r\n", at):
                     if data[at:] != b"\r":
-                        raise BadFraming("a chunk is longer than its size")
+                        raise FramingError("a chunk is longer than its size")
                     self._held = b"\r"
                     break
                 at += 2
@@ -144,14 +144,14 @@ class ChunkedBody:
     def _hold_size(self, held: bytes) -> None:
         digits = held[:-1] if held.endswith(b"\r") else held
         if not _SIZE.fullmatch(digits):
-            raise BadFraming("a chunk size is malformed")
+            raise FramingError("a chunk size is malformed")
         self._held = held
 
     def _skip_trailer(self, data: bytes, at: int) -> bytes:
         """Drop trailer lines up to the blank one; what follows it is returned."""
         while (end := data.find(b"\r\n", at)) > at:
             if not _TRAILER.fullmatch(data, at, end):
-                raise BadFraming("a trailer line is malformed")
+                raise FramingError("a trailer line is malformed")
             self._count_trailer(end + 2 - at)
             at = end + 2
         if end == at:
@@ -161,10 +161,10 @@ class ChunkedBody:
         self._held = data[at:]
         self._count_trailer(1)
         if len(self._held) > _MAX_TRAILER or b"\n" in self._held:
-            raise BadFraming("a trailer line is malformed or too long")
+            raise FramingError("a trailer line is malformed or too long")
         return b""
 
     def _count_trailer(self, more: int) -> None:
         self._trailer_bytes += more
         if self._trailer_bytes > _MAX_TRAILER:
-            raise BadFraming("the trailer is too long")
+            raise FramingError("the trailer is too long")

@@ -8,12 +8,10 @@ split into costs 1 % of the CPU a request takes.
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidecar.chunks import BadFraming, Body, ChunkedBody, LengthBody
+from sidecar.chunks import Body, ChunkedBody, FramingError, LengthBody
 from sidecar.exchange import Exchange
 from sidecar.head import CHUNKED
 from sidecar.policy import verdict as policy
@@ -22,6 +20,9 @@ from sidecar.status import status_response
 from sidecar.stream import NEVER, TlsStream
 
 if TYPE_CHECKING:
+    import asyncio
+    import socket
+
     from sidecar.gate import Decided, Known
     from sidecar.server import Server
 
@@ -60,7 +61,7 @@ class Client(TlsStream):
         self.idle_since = monotonic()
         self.deadline = self.idle_since + self.server.limits.idle_timeout_s
 
-    # -- requests -----------------------------------------------------------------------------
+    # -- requests -------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
         if self.exchange is not None or self._gathering is not None or self._lingering:
@@ -153,7 +154,7 @@ class Client(TlsStream):
         body = _body(known.head.length)
         try:
             _, rest = body.feed(rest)
-        except BadFraming:
+        except FramingError:
             body.done = False
         self._refuse(refusal, known, decided, close=not body.done, rest=rest)
 
@@ -173,15 +174,18 @@ class Client(TlsStream):
 
     def _dispatch(self, exchange: Exchange, decided: Decided) -> None:
         member = decided.member
-        assert member is not None  # a permit names one
         self.exchange = exchange
-        self.deadline = NEVER if exchange.body_done else self.deadline
-        member.dispatch(exchange)
+        if exchange.body_done:
+            self.deadline = NEVER
+        if member is None:  # a permit names one: without it nothing is forwarded
+            exchange.fail(Reason.INTERNAL_ERROR, "policy/no-member", "the plan names no cluster")
+        else:
+            member.dispatch(exchange)
 
     def _on_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
             forward, rest = body.feed(data)
-        except BadFraming as failure:
+        except FramingError as failure:
             self._drop_upstream(exchange)
             exchange.fail(Reason.BAD_REQUEST, "http/framing", f"the request's body: {failure}")
             return
@@ -218,7 +222,7 @@ class Client(TlsStream):
             if len(self._partial) > _PIPELINED_BYTES:
                 self.pause_reading()
 
-    # -- bodies that decide -----------------------------------------------------------------------
+    # -- bodies that decide ---------------------------------------------------------------------
 
     def _gather(self, known: Known, decided: Decided, limit: int, rest: bytes) -> None:
         length = known.head.length
@@ -239,7 +243,7 @@ class Client(TlsStream):
     def _on_gather(self, gathering: _Gathering, data: bytes) -> None:
         try:
             rest = gathering.feed(data)
-        except BadFraming as failure:
+        except FramingError as failure:
             message = f"the request's body: {failure}"
             refusal = Denial(Reason.BAD_REQUEST, "http/framing", message)
             self._refuse_early(refusal, gathering.known)
@@ -278,7 +282,7 @@ class Client(TlsStream):
         if gathering is not None:
             self.server.release_body(gathering.reserved)
 
-    # -- answers of our own -----------------------------------------------------------------------
+    # -- answers of our own ---------------------------------------------------------------------
 
     def _refuse_early(self, refusal: Denial, known: Known | None = None) -> None:
         """Refuse what cannot be a request of ours; its end cannot be trusted, so close."""
@@ -341,7 +345,7 @@ class Client(TlsStream):
         else:
             self._next(monotonic(), rest)
 
-    # -- the end of a call ------------------------------------------------------------------------
+    # -- the end of a call ----------------------------------------------------------------------
 
     def complete(self, exchange: Exchange, now: float) -> None:
         """The answer has ended; the connection serves the next request."""
@@ -394,7 +398,7 @@ class Client(TlsStream):
         self.deadline = monotonic() + _LINGER_S
         self.resume_reading()
 
-    # -- tunnels ----------------------------------------------------------------------------------
+    # -- tunnels --------------------------------------------------------------------------------
 
     def open_tunnel(self, exchange: Exchange) -> None:
         """From here on bytes pass both ways; what came early goes first."""
@@ -425,7 +429,7 @@ class Client(TlsStream):
             self.server.forget(self)
             self.abort()
 
-    # -- what happens to the connection -------------------------------------------------------------
+    # -- what happens to the connection ---------------------------------------------------------
 
     def on_drain(self) -> None:
         exchange = self.exchange

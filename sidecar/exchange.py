@@ -136,6 +136,11 @@ class Exchange:
         """All that was sent is still at hand, and no answer has begun."""
         return self.replay is not None and self.body_done and not self.responding
 
+    @property
+    def watching(self) -> bool:
+        """The answer is a watch under way."""
+        return self.decided.watch and self.responding
+
     def fail(self, reason: Reason, rule: str, message: str, retry_after: int | None = None) -> None:
         """End the call with an answer of ours, or by a cut when another one has begun."""
         self.upstream = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.audit import AuditLog, fragment
 from sidecar.head import RequestHead, parse_head, split_request_line
+from sidecar.metrics import Counter
 from sidecar.policy.decide import Policy, decide
 from sidecar.policy.requestinfo import RequestInfo, request_info
 from sidecar.policy.target import parse_target
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from sidecar.exchange import Exchange
     from sidecar.member import Member
-    from sidecar.metrics import Counter, Metrics
+    from sidecar.metrics import Histogram, Metrics
     from sidecar.tokens import Callers
 
 _MEMO_BLOCKS: Final = 512
@@ -74,6 +75,8 @@ class Decided:
         self.upgrades = info.is_upgrade
         self.shared = b""
         self.counters: dict[int, Counter] = {}
+        self.routed: Counter
+        self.durations: Histogram
 
 
 class Known:
@@ -137,11 +140,10 @@ class Gate:
                 "use the token in the service account folder of this container",
             )
         known = Known(head, caller, self._decisions.setdefault(caller, {}))
-        if head.repeats and head.length == 0 and not head.upgrade and not head.expect:
-            if len(block) <= _MEMO_BLOCK_BYTES:
-                if len(self.blocks) >= _MEMO_BLOCKS:
-                    self.blocks.clear()
-                self.blocks[block] = known
+        if head.plain and len(block) <= _MEMO_BLOCK_BYTES:
+            if len(self.blocks) >= _MEMO_BLOCKS:
+                self.blocks.clear()
+            self.blocks[block] = known
         return known
 
     def judge_line(self, known: Known, line: bytes) -> Decided | Denial:
@@ -188,7 +190,8 @@ class Gate:
         else:
             decided.refusal = verdict
             rule = verdict.rule
-        decided.durations = self.metrics.durations(cluster or "none", decided.streams)
+            decided.routed = Counter()
+        decided.durations = self.metrics.durations(cluster or "none", stream=decided.streams)
         decided.shared = _shared(caller, info, rule, cluster)
 
     # -- keeping the books ------------------------------------------------------------------------

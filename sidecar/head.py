@@ -100,8 +100,9 @@ class RequestHead:
     repeats: bool  # every line was seen before: worth remembering as a whole
 
     @property
-    def bodyless(self) -> bool:
-        return self.length == 0
+    def plain(self) -> bool:
+        """Worth remembering: nothing in it but fields that come again."""
+        return self.repeats and not self.length and not self.upgrade and not self.expect
 
 
 class _Fields:
@@ -207,21 +208,9 @@ def _classify(line: bytes, fields: _Fields) -> bytes | Denial:
     if match is None:
         return _bad("field", "a header line is not `name: value`")
     name = match[1].lower()
-    if b"_" in name:
-        return _bad("field", "header names with an underscore are not served")
-    if name.startswith(b"impersonate-"):
-        return Denial(
-            Reason.FORBIDDEN,
-            "guard/impersonation",
-            "impersonation is not available through MCA: "
-            "calls are made with the workload's own rights",
-        )
-    if name in _JUDGED:
-        kind = name
-    elif name in _STRIPPED or name.startswith(_STRIPPED_PREFIXES):
-        kind = _DROP
-    else:
-        kind = _KEEP
+    kind = _kind(name)
+    if isinstance(kind, Denial):
+        return kind
     if name in _NEVER_REPEAT:
         fields.repeats = False
         if name == b"traceparent":
@@ -235,6 +224,24 @@ def _classify(line: bytes, fields: _Fields) -> bytes | Denial:
     else:
         fields.repeats = False
     return kind
+
+
+def _kind(name: bytes) -> bytes | Denial:
+    """What is to be done with every field of this name."""
+    if b"_" in name:
+        return _bad("field", "header names with an underscore are not served")
+    if name.startswith(b"impersonate-"):
+        return Denial(
+            Reason.FORBIDDEN,
+            "guard/impersonation",
+            "impersonation is not available through MCA: "
+            "calls are made with the workload's own rights",
+        )
+    if name in _JUDGED:
+        return name
+    if name in _STRIPPED or name.startswith(_STRIPPED_PREFIXES):
+        return _DROP
+    return _KEEP
 
 
 def _check_host(fields: _Fields, hosts: frozenset[bytes]) -> Denial | None:

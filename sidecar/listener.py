@@ -6,16 +6,17 @@ so: an application that grabbed it must not answer in our place unnoticed, nor d
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.log import log_event
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from sidecar.config import Address
 
 BIND_PATIENCE_S = 10.0
@@ -27,7 +28,7 @@ _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class CannotBind(Exception):
+class BindError(Exception):
     """An address could not be had; the text says which and why."""
 
 
@@ -47,7 +48,7 @@ def bind_all(
             else:
                 bound.append(found)
         if not bound:
-            raise CannotBind(f"{variable}: cannot listen on any address: {missing}")
+            raise BindError(f"{variable}: cannot listen on any address: {missing}")
     except BaseException:
         for sock in bound:
             sock.close()
@@ -67,7 +68,7 @@ def _bind_patiently(address: Address, variable: str, deadline: float) -> socket.
             if not taken or time.monotonic() >= deadline:
                 why = "another process listens there" if taken else failure.strerror
                 remedy = "; stop it, or choose another port" if taken else ""
-                raise CannotBind(f"{variable}: cannot listen on {address}: {why}{remedy}") from None
+                raise BindError(f"{variable}: cannot listen on {address}: {why}{remedy}") from None
         if not told:
             told = True
             log_event(

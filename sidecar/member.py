@@ -11,7 +11,7 @@ import random
 import socket
 import ssl
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidecar.credentials import CertCredential, open_credential
 from sidecar.log import log_event
@@ -22,6 +22,8 @@ from sidecar.upstream import Upstream
 from sidecar.watched_file import WatchedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sidecar.config import Limits
     from sidecar.exchange import Exchange
     from sidecar.metrics import Metrics
@@ -31,7 +33,7 @@ _MAX_CA_BYTES = 1 << 20
 _NAMES_S = 30.0
 _MAX_ADDRESSES = 4
 
-Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]
+Address = tuple[int, tuple[Any, ...]]
 
 
 class Member:
@@ -55,7 +57,7 @@ class Member:
         host = f"[{cluster.host}]" if ":" in cluster.host else cluster.host
         port = "" if cluster.port == 443 else f":{cluster.port}"
         self._authority = f"{host}{port}".encode("ascii")
-        self._addresses: list[Address] = []
+        self._addresses: Sequence[Address] = ()
         self._resolved_at = float("-inf")
         self._ca_file = WatchedFile(cluster.ca_file, _MAX_CA_BYTES) if cluster.ca_file else None
         self._problem = "its CA certificates were not read yet"
@@ -174,7 +176,7 @@ class Member:
             self._metrics.upstream_resumed.value += 1
         return connection
 
-    async def _resolve(self) -> list[Address]:
+    async def _resolve(self) -> Sequence[Address]:
         now = monotonic()
         if now - self._resolved_at < _NAMES_S:
             return self._addresses

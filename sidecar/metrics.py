@@ -15,11 +15,74 @@ BUCKETS_US = (
 MAX_REQUEST_SERIES = 250
 MAX_HISTOGRAMS = 8
 MAX_DENIAL_SERIES = 40
-_STREAMING = frozenset(("watch", "connect"))
 
 # The kinds of Kubernetes itself. Others are `other`: a path must not be able to make a label.
 KNOWN_RESOURCES = frozenset(
-    ["apiservices", "bindings", "certificatesigningrequests", "clusterrolebindings", "clusterroles", "componentstatuses", "configmaps", "controllerrevisions", "cronjobs", "csidrivers", "csinodes", "csistoragecapacities", "customresourcedefinitions", "daemonsets", "deployments", "endpoints", "endpointslices", "events", "flowschemas", "horizontalpodautoscalers", "ingressclasses", "ingresses", "ipaddresses", "jobs", "leases", "limitranges", "localsubjectaccessreviews", "mutatingwebhookconfigurations", "namespaces", "networkpolicies", "nodes", "persistentvolumeclaims", "persistentvolumes", "poddisruptionbudgets", "pods", "podtemplates", "priorityclasses", "prioritylevelconfigurations", "replicasets", "replicationcontrollers", "resourceclaims", "resourceclaimtemplates", "resourcequotas", "resourceslices", "rolebindings", "roles", "runtimeclasses", "secrets", "selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews", "serviceaccounts", "servicecidrs", "services", "statefulsets", "storageclasses", "subjectaccessreviews", "tokenreviews", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations", "volumeattachments", "volumeattributesclasses"]
+    (
+        "apiservices",
+        "bindings",
+        "certificatesigningrequests",
+        "clusterrolebindings",
+        "clusterroles",
+        "componentstatuses",
+        "configmaps",
+        "controllerrevisions",
+        "cronjobs",
+        "csidrivers",
+        "csinodes",
+        "csistoragecapacities",
+        "customresourcedefinitions",
+        "daemonsets",
+        "deployments",
+        "endpoints",
+        "endpointslices",
+        "events",
+        "flowschemas",
+        "horizontalpodautoscalers",
+        "ingressclasses",
+        "ingresses",
+        "ipaddresses",
+        "jobs",
+        "leases",
+        "limitranges",
+        "localsubjectaccessreviews",
+        "mutatingwebhookconfigurations",
+        "namespaces",
+        "networkpolicies",
+        "nodes",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "poddisruptionbudgets",
+        "pods",
+        "podtemplates",
+        "priorityclasses",
+        "prioritylevelconfigurations",
+        "replicasets",
+        "replicationcontrollers",
+        "resourceclaims",
+        "resourceclaimtemplates",
+        "resourcequotas",
+        "resourceslices",
+        "rolebindings",
+        "roles",
+        "runtimeclasses",
+        "secrets",
+        "selfsubjectaccessreviews",
+        "selfsubjectreviews",
+        "selfsubjectrulesreviews",
+        "serviceaccounts",
+        "servicecidrs",
+        "services",
+        "statefulsets",
+        "storageclasses",
+        "subjectaccessreviews",
+        "tokenreviews",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "validatingwebhookconfigurations",
+        "volumeattachments",
+        "volumeattributesclasses",
+    )
 )
 
 
@@ -68,9 +131,9 @@ class Metrics:
             key = ("other", "other", "other", code // 100 * 100)
         return self._requests.setdefault(key, Counter())
 
-    def durations(self, cluster: str, verb: str) -> Histogram:
+    def durations(self, cluster: str, *, stream: bool) -> Histogram:
         """The histogram of one cluster's answers; streams last as long as they like."""
-        key = (cluster, "stream" if verb in _STREAMING else "call")
+        key = (cluster, "stream" if stream else "call")
         if key not in self._durations and len(self._durations) >= MAX_HISTOGRAMS:
             key = ("other", key[1])
         return self._durations.setdefault(key, Histogram())

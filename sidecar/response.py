@@ -36,7 +36,7 @@ _BODYLESS = frozenset((204, 304))
 _heads: dict[tuple[bytes, bytes], "ResponseHead"] = {}
 
 
-class BadResponse(ValueError):
+class ResponseError(ValueError):
     """The upstream's answer is not one that can be passed on; the text says why."""
 
 
@@ -69,7 +69,7 @@ class ResponseHead:
 
 
 def parse_response(head: bytes, ident: bytes) -> ResponseHead:
-    """Judge a response head that ends with its blank line; raises BadResponse."""
+    """Judge a response head that ends with its blank line; raises ResponseError."""
     before, _, after = head.partition(ident)
     key = (before, after)
     known = _heads.get(key)
@@ -87,7 +87,7 @@ def _parse(head: bytes) -> ResponseHead:
     lines = head[:-4].split(b"\r\n")
     match = _STATUS.fullmatch(lines[0])
     if match is None:
-        raise BadResponse("its status line is not HTTP/1.1")
+        raise ResponseError("its status line is not HTTP/1.1")
     status = int(match[1])
     judged: dict[bytes, list[bytes]] = {}
     dropped = set()
@@ -96,7 +96,7 @@ def _parse(head: bytes) -> ResponseHead:
     for line in lines[1:]:
         field = _FIELD.fullmatch(line)
         if field is None:
-            raise BadResponse("a header line is not `name: value`")
+            raise ResponseError("a header line is not `name: value`")
         name = field[1].lower()
         if name in _JUDGED:
             judged.setdefault(name, []).append(field[2].strip(b" \t"))
@@ -128,7 +128,7 @@ def _connection(judged: dict[bytes, list[bytes]]) -> set[bytes]:
 def _named(connection: set[bytes]) -> set[bytes]:
     named = connection - _PLAIN_CONNECTION
     if named & _FRAMING:
-        raise BadResponse("its Connection header names a field that it must not")
+        raise ResponseError("its Connection header names a field that it must not")
     return named
 
 
@@ -137,10 +137,10 @@ def _body_length(judged: dict[bytes, list[bytes]]) -> int:
     codings = judged.get(b"transfer-encoding")
     if codings is not None:
         if len(codings) != 1 or codings[0].lower() != b"chunked" or lengths is not None:
-            raise BadResponse("its body is framed in two ways or in an unknown one")
+            raise ResponseError("its body is framed in two ways or in an unknown one")
         return CHUNKED
     if lengths is None:
         return UNTIL_CLOSE
     if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
-        raise BadResponse("its Content-Length is given twice or is no number")
+        raise ResponseError("its Content-Length is given twice or is no number")
     return int(lengths[0])

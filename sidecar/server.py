@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -30,6 +29,8 @@ from sidecar.stream import RECORD, ReadSize
 from sidecar.tokens import Callers
 
 if TYPE_CHECKING:
+    import socket
+
     from sidecar.config import Settings
     from sidecar.identity import Identity
     from sidecar.policy.snapshot import Snapshot
@@ -148,9 +149,8 @@ class Server:
         )
         for client in list(self.clients):
             exchange = client.exchange
-            if exchange is not None and exchange.decided.member in gone:
-                if exchange.decided.watch and exchange.responding:
-                    exchange.end_watch(moved)
+            if exchange is not None and exchange.watching and exchange.decided.member in gone:
+                exchange.end_watch(moved)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -219,7 +219,9 @@ class Server:
         snapshot = self.source.poll(now)
         if snapshot is not None:
             self.adopt(snapshot)
-        elif any([member.poll(now) for member in self.members.values()]):
+            return
+        newer = [member.poll(now) for member in self.members.values()]
+        if any(newer):
             self._compile()
 
     def _relieve(self) -> None:
@@ -267,13 +269,14 @@ class Server:
             if client.idle and now - client.idle_since > _QUIET_S:
                 client.close()
                 self.forget(client)
-        if now - self._draining_since >= self.limits.drain_grace_s or now - self._last_seen >= _QUIET_S:
+        waited = now - self._draining_since >= self.limits.drain_grace_s
+        if waited or now - self._last_seen >= _QUIET_S:
             self._end()
 
     def _end(self) -> None:
         for client in list(self.clients):
             exchange = client.exchange
-            if exchange is not None and exchange.decided.watch and exchange.responding:
+            if exchange is not None and exchange.watching:
                 exchange.end_watch(None)
         if not self.stopped.done():
             self.stopped.set_result(None)

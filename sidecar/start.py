@@ -12,7 +12,7 @@ import uvloop
 
 from sidecar.config import Settings, format_errors
 from sidecar.identity import Identity, Minting, finish, write_clients
-from sidecar.listener import CannotBind, bind_all
+from sidecar.listener import BindError, bind_all
 from sidecar.log import log_event, set_level
 from sidecar.server import Server
 from sidecar.snapshot_file import SnapshotFile, own_namespace
@@ -35,7 +35,7 @@ def run(settings: Settings, minting: Minting | None) -> int:
     try:
         api = bind_all(settings.api_listen, "MCA_API_LISTEN")
         admin = bind_all(settings.admin_listen, "MCA_ADMIN_LISTEN")
-    except CannotBind as failure:
+    except BindError as failure:
         sys.stderr.write(format_errors((str(failure),)))
         return EXIT_BIND
     loop = uvloop.new_event_loop()

@@ -126,20 +126,22 @@ class TlsStream:
             self.reading = False
             self.loop.remove_reader(self.sock)
 
-    def handshake(self) -> None:
-        """Take the next step of the handshake, as far as the bytes at hand allow."""
+    def handshake(self) -> bool:
+        """Take the next step of the handshake with the bytes at hand; True once it is done."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             self._send_pending()
-            return
+            return False
         except (ssl.SSLError, OSError, ValueError) as failure:
             self._fail(failure)
-            return
+            return False
         self._send_pending()
-        if not self.closed:
-            self.up = True
-            self.on_up()
+        if self.closed:
+            return False
+        self.up = True
+        self.on_up()
+        return not self.closed
 
     def _on_readable(self) -> None:
         try:
@@ -155,40 +157,34 @@ class TlsStream:
             return
         inbound = self._inbound
         start = 0
-        while start < count:
-            end = min(count, start + RECORD)
-            inbound.write(_RAW_VIEW[start:end])
-            start = end
-            if not self.up:
-                self.handshake()
-                if not self.up:
-                    if self.closed:
-                        return
-                    continue
-            while inbound.pending:
-                try:
-                    data = self._read(RECORD)
-                except ssl.SSLWantReadError:
-                    break
-                except (ssl.SSLError, OSError) as failure:
-                    self._fail(failure)
-                    return
-                if not data:  # close_notify
-                    self.clean_eof = True
-                    self.pause_reading()
-                    self.on_eof()
-                    return
-                self.on_data(data)
-                if self.closed:
-                    break
-            if self.closed:
-                break
+        while start < count and not self.closed:
+            inbound.write(_RAW_VIEW[start : min(start + RECORD, count)])
+            start += RECORD
+            if self.up or self.handshake():
+                self._decrypt(inbound)
         peer = self.to_flush
         if peer is not None:
             self.to_flush = None
             peer.flush()
             if peer.blocked:
                 self.pause_reading()
+
+    def _decrypt(self, inbound: ssl.MemoryBIO) -> None:
+        """Hand on every record that is complete. No read is tried where none can be."""
+        while inbound.pending and not self.closed:
+            try:
+                data = self._read(RECORD)
+            except ssl.SSLWantReadError:
+                return
+            except (ssl.SSLError, OSError) as failure:
+                self._fail(failure)
+                return
+            if not data:  # close_notify
+                self.clean_eof = True
+                self.pause_reading()
+                self.on_eof()
+                return
+            self.on_data(data)
 
     def _fail(self, failure: Exception) -> None:
         with contextlib.suppress(OSError, ssl.SSLError):  # a fatal alert may be waiting
@@ -207,6 +203,7 @@ class TlsStream:
             self.queue(data)
             self.flush()
             return
+        out = b""
         try:
             self._write(data)
             out = self._pull()

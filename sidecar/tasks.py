@@ -12,12 +12,11 @@ from sidecar.log import log_event
 _running: set[asyncio.Task[Any]] = set()
 
 
-def spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+def spawn(work: Coroutine[Any, Any, None], name: str) -> None:
     """Run `work` in the background and hold on to it until it ends."""
     task = asyncio.get_running_loop().create_task(work, name=name)
     _running.add(task)
     task.add_done_callback(_ended)
-    return task
 
 
 def _ended(task: asyncio.Task[Any]) -> None:

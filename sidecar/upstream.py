@@ -6,19 +6,20 @@ back only after an answer that ended exactly where its head said.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidecar.chunks import BadFraming, Body, ChunkedBody, EndlessBody, LengthBody
+from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthBody
 from sidecar.policy.verdict import Reason
-from sidecar.response import CHUNKED, UNTIL_CLOSE, BadResponse, ResponseHead, parse_response
+from sidecar.response import CHUNKED, UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
 from sidecar.stream import NEVER, TlsStream
 from sidecar.tasks import spawn
 from sidecar.watch_frames import watch_frames
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sidecar.exchange import Exchange
     from sidecar.member import Member
 
@@ -135,13 +136,13 @@ class Upstream(TlsStream):
         raw = data[:end]
         try:
             head = parse_response(raw, exchange.ident)
-        except BadResponse as failure:
+        except ResponseError as failure:
             self._bad(str(failure))
             return
         status = head.status
-        if status < 200 or 300 <= status < 400 or status == 401:
-            if self._special(exchange, head, raw, data):
-                return
+        odd = status < 200 or 300 <= status < 400 or status == 401
+        if odd and self._special(exchange, head, raw, data):
+            return
         length = head.length
         if exchange.decided.head_only or status == 204 or status == 304:
             length = 0
@@ -187,7 +188,7 @@ class Upstream(TlsStream):
     def _relay(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
             forward, surplus = body.feed(data)
-        except BadFraming as failure:
+        except FramingError as failure:
             self._bad(str(failure))
             return
         if forward:

@@ -23,6 +23,7 @@ class Reason(enum.Enum):
     FORBIDDEN = "Forbidden"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
     REQUEST_TIMEOUT = "RequestTimeout"
+    EXPIRED = "Expired"
     REQUEST_ENTITY_TOO_LARGE = "RequestEntityTooLarge"
     UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
     MISDIRECTED_REQUEST = "MisdirectedRequest"
@@ -41,6 +42,7 @@ REASON_CODES: Final[dict[Reason, int]] = {
     Reason.FORBIDDEN: 403,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.REQUEST_TIMEOUT: 408,
+    Reason.EXPIRED: 410,
     Reason.REQUEST_ENTITY_TOO_LARGE: 413,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
     Reason.MISDIRECTED_REQUEST: 421,
