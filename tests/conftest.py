@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.controlplane import ControlPlane
+from tests.fixtures_sidecar import make_sidecar as make_sidecar, sidecar as sidecar
 
 # A deadline per example measures the machine: two cores that several builds share.
 settings.register_profile("house", deadline=None)
