@@ -127,7 +127,7 @@ def _load(folder: int, now: float) -> dict[str, bytes] | str:
     """The files of a valid identity, or what is wrong with it."""
     raw = read_file(folder, MANIFEST_FILE, 0o600, _MAX_FILE_BYTES)
     files = {name: read_file(folder, name, 0o600, _MAX_FILE_BYTES) for name in _FILES}
-    if raw is None and not any(files.values()):
+    if not {MANIFEST_FILE, *_FILES} & set(os.listdir(folder)):
         return _ABSENT
     if raw is None:
         return f"{MANIFEST_FILE} is missing or not ours"
