@@ -7,6 +7,7 @@ grow old; a TLS session is kept to resume the next one with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import ssl
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.credentials import CertCredential, open_credential
 from sidecar.log import log_event
 from sidecar.policy.verdict import Reason
-from sidecar.stream import describe
+from sidecar.stream import NEVER, describe
 from sidecar.tasks import spawn
 from sidecar.upstream import Upstream
 from sidecar.watched_file import WatchedFile
@@ -181,6 +182,10 @@ class Member:
         if now - self._resolved_at < _NAMES_S:
             return self._addresses
         host, port = self.cluster.host, self.cluster.port
+        if literal := _literal(host, port):  # without the loop's threads, 8 MB of stack each
+            self._addresses = (literal,)
+            self._resolved_at = NEVER
+            return self._addresses
         try:
             found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError:
@@ -260,6 +265,15 @@ class Member:
             connection.abort()
         self.connections.clear()
         self._idle.clear()
+
+
+def _literal(host: str, port: int) -> Address | None:
+    """The address that an IP is, without asking anybody."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return family, (host, port)
+    return None
 
 
 def _keep_alive(sock: socket.socket) -> None:
