@@ -130,8 +130,13 @@ def _home_snapshot(settings: Settings) -> Snapshot | tuple[str, ...]:
     }
     parsed = parse_snapshot(json.dumps(document).encode())
     if isinstance(parsed, tuple):
-        return tuple(f"KUBERNETES_SERVICE_HOST, _PORT: {error}" for error in parsed)
+        return tuple(f"{_variable(error)}: {error}" for error in parsed)
     return parsed
+
+
+def _variable(error: str) -> str:
+    """Where to mend what the home cluster's snapshot was refused for."""
+    return "MCA_NAMESPACE" if error.startswith("namespace") else "KUBERNETES_SERVICE_HOST, _PORT"
 
 
 def _read_namespace(settings: Settings) -> str:
