@@ -10,9 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from bench.peers import Proxy
 from bench.scene import Scene
 
 SOURCE = Path(__file__).resolve().parent / "loadgen"
@@ -20,6 +19,19 @@ SOURCE = Path(__file__).resolve().parent / "loadgen"
 
 class WrongAnswerError(RuntimeError):
     """An answer was wrong or missing: the whole benchmark is void."""
+
+
+class Server(Protocol):
+    """Whatever can be loaded: a proxy, or the origin itself."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def ca_file(self) -> Path: ...
+    @property
+    def token_file(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +69,14 @@ def build_loadgen() -> Path:
 
 
 class Load:
-    """One run against one proxy: open on entry, so that CPU time can be read before `run`."""
+    """One run against one server: open on entry, so that CPU time can be read before `run`."""
 
     def __init__(
-        self, binary: Path, scene: Scene, proxy: Proxy, mode: str, **flags: object
+        self, binary: Path, scene: Scene, server: Server, mode: str, **flags: object
     ) -> None:
-        self._name = f"{proxy.name}, {mode}"
-        command = [str(binary), mode, "-address", proxy.address, "-ca", str(proxy.ca_file)]
-        command += ["-token", str(proxy.token_file), "-body", str(scene.body_file)]
+        self._name = f"{server.name}, {mode}"
+        command = [str(binary), mode, "-address", server.address, "-ca", str(server.ca_file)]
+        command += ["-token", str(server.token_file), "-body", str(scene.body_file)]
         for name, value in flags.items():
             command += [f"-{name}", str(value)]
         self._command = command

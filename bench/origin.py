@@ -10,10 +10,16 @@ TLS_NAME = "kubernetes"
 
 
 class Origin:
-    """`Origin(scene)` starts it; `stop` ends it."""
+    """`Origin(scene)` starts it; `stop` ends it. Loaded directly, it is what nothing adds to."""
+
+    name = "direct"
 
     def __init__(self, scene: Scene) -> None:
         port = choose_port()
+        self.address = f"127.0.0.1:{port}"
+        self.ca_file = scene.ca_file
+        self.token_file = scene.folder / "upstream.token"
+        self.token_file.write_text(scene.upstream_token)
         self.upstream = Upstream(port, TLS_NAME, scene.ca_file, scene.upstream_token)
         self._handshakes = scene.folder / "handshakes.log"
         config = render(

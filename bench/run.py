@@ -17,8 +17,8 @@ if __name__ == "__main__":  # so that `python bench/run.py` works too
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import adapter
-from bench.figures import throughput
-from bench.load import build_loadgen
+from bench.figures import bulk, connections, latency, throughput
+from bench.load import Server, build_loadgen
 from bench.machine import describe_machine
 from bench.origin import Origin
 from bench.peers import Proxy, list_peers
@@ -48,8 +48,31 @@ def measure_throughput(stage: Stage) -> list[Section]:
     )
 
 
+def measure_latency(stage: Stage) -> list[Section]:
+    """With the origin itself as the one that adds nothing."""
+    rounds, seconds = (4, 1.0) if stage.quick else (8, 2.0)
+    servers: list[Server] = [stage.origin, *stage.proxies]
+    return latency.measure(stage.scene, stage.loadgen, servers, rounds=rounds, seconds=seconds)
+
+
+def measure_connections(stage: Stage) -> list[Section]:
+    """New ones on either side."""
+    rounds, seconds = (2, 1.0) if stage.quick else (3, 2.0)
+    return connections.measure(
+        stage.scene, stage.loadgen, stage.origin, stage.proxies, rounds=rounds, seconds=seconds
+    )
+
+
+def measure_bulk(stage: Stage) -> list[Section]:
+    """Downloads of one large list."""
+    return bulk.measure(stage.scene, stage.loadgen, stage.proxies, rounds=2 if stage.quick else 5)
+
+
 FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "throughput": measure_throughput,
+    "latency": measure_latency,
+    "connections": measure_connections,
+    "bulk": measure_bulk,
 }
 
 
