@@ -23,6 +23,14 @@ _API_SERVER_NAME: Final = re.compile(r"(?:api|kubernetes|kubernetes\.default(?:\
 _OURS: Final = re.compile(r"mca(?:[-.:/].*)?|(?:.*[./])?mca\.io(?:/.*)?", re.DOTALL)
 
 
+AUDIENCES_UNKNOWN: Final = Denial(
+    Reason.FORBIDDEN,
+    _RULE,
+    "which audiences open the API server is not known here, so no token is requested: "
+    "give the sidecar a projected token, whose audience it can read",
+)
+
+
 def plain_audience(audience: str) -> str:
     """An audience in the form in which two are compared here.
 
@@ -36,14 +44,9 @@ def plain_audience(audience: str) -> str:
 
 
 def judge_token_request(
-    form: Format, content: bytes, closed_audiences: frozenset[str] | None
+    form: Format, content: bytes, closed_audiences: frozenset[str]
 ) -> Denial | None:
     """Refuse a TokenRequest that names no audience, or one that an API server or MCA accepts."""
-    if closed_audiences is None:
-        return _refuse(
-            "which audiences open the API server is not known here, so no token is requested",
-            "give the sidecar a projected token whose audience it can read",
-        )
     try:
         audiences = _read_protobuf(content) if form is Format.PROTOBUF else _read_json(content)
     except (ValueError, RecursionError):

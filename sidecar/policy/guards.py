@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sidecar.policy.audiences import judge_token_request
+from sidecar.policy.audiences import AUDIENCES_UNKNOWN, judge_token_request
 from sidecar.policy.bodies import Finding, Forbidden, Format, find_forbidden, judge_format
 from sidecar.policy.ephemerals import finds_sidecar
 from sidecar.policy.verdict import Denial, NeedBody, Reason, shown
@@ -89,6 +89,8 @@ def _judge_token(
             "guard/token-request",
             "a token is requested with POST only",
         )
+    if closed_audiences is None:
+        return AUDIENCES_UNKNOWN
     if body is None:
         return NeedBody()
     form = judge_format(info.verb, body)

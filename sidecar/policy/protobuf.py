@@ -20,15 +20,22 @@ _UNKNOWN_CONTENT_ENCODING: Final = 3
 
 
 def open_envelope(content: bytes) -> list[bytes]:
-    """The messages inside a Kubernetes protobuf body."""
+    """The message inside a Kubernetes protobuf body.
+
+    The server takes the last of several: were an earlier one judged, another would be read.
+    """
     if not content.startswith(_MAGIC):
-        message = "the body does not begin with k8s\\x00"
-        raise ValueError(message)
+        error = "the body does not begin with k8s\\x00"
+        raise ValueError(error)
     envelope = content[len(_MAGIC) :]
     if any(values_at([envelope], (_UNKNOWN_CONTENT_ENCODING,))):
-        message = "the body names a content encoding"
-        raise ValueError(message)
-    return values_at([envelope], (_UNKNOWN_RAW,))
+        error = "the body names a content encoding"
+        raise ValueError(error)
+    messages = values_at([envelope], (_UNKNOWN_RAW,))
+    if len(messages) != 1:
+        error = "the body does not hold exactly one message"
+        raise ValueError(error)
+    return messages
 
 
 def values_at(messages: list[bytes], path: tuple[int, ...]) -> list[bytes]:

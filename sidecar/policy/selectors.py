@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FIELD_TERM: Final = re.compile(r"(?:[^\\,]|\\.|\\\Z)+", re.DOTALL)
+_FIELD_TERM: Final = re.compile(r"(?:[^\\,]++|\\.|\\\Z)++", re.DOTALL)
 _FIELD_OPERATOR: Final = re.compile(r"!=|==|=")
-_FIELD_VALUE: Final = re.compile(r"(?:[^\\,=]|\\[\\,=])*", re.DOTALL)
+_FIELD_VALUE: Final = re.compile(r"(?:[^\\,=]++|\\[\\,=])*+", re.DOTALL)
 _FIELD_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 _TOKEN: Final = re.compile(r"==|!=|[=!(),<>]|[^ \t\r\n=!(),<>]+")
@@ -32,7 +32,8 @@ _LABEL_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])
 _DNS_SUBDOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
 )
-_INTEGER: Final = re.compile(r"[+-]?0*[0-9]{1,19}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]++")
+_INT64_DIGITS: Final = 19
 
 
 def name_in_list_options(options: Mapping[str, str]) -> str:
@@ -105,4 +106,9 @@ def _requirement_is_valid(key: str, values: list[str], *, ordered: bool) -> bool
 
 def _is_int64(text: str) -> bool:
     """strconv.ParseInt(text, 10, 64) succeeds."""
-    return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
+    if _INTEGER.fullmatch(text) is None:
+        return False
+    digits = text.lstrip("+-").lstrip("0")
+    if len(digits) > _INT64_DIGITS:
+        return False
+    return int(digits or "0") < 2**63 + text.startswith("-")

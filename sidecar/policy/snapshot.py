@@ -38,7 +38,7 @@ _SERVER: Final = re.compile(
 )
 _REVISION: Final = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _PEM: Final = re.compile(
-    r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END CERTIFICATE-----"
+    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]++)-----END CERTIFICATE-----"
 )
 
 

@@ -40,9 +40,7 @@ _MAX_PAIRS: Final = 10_000
 
 # A path that needs no decoding: pchar of RFC 3986 without ";", no dot segment, no empty segment
 # but a last one.
-_PLAIN_PATH: Final = re.compile(
-    rb"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~!$&'()*+,=:@-]+)+/?", re.DOTALL
-)
+_PLAIN_PATH: Final = re.compile(rb"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~!$&'()*+,=:@-]++)++/?")
 _VISIBLE: Final = re.compile(rb"[!-\"$-~]*")
 _FORBIDDEN_IN_PATH: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\;%]")
 _DOT_SEGMENT: Final = re.compile(r"/\.\.?(?:/|\Z)")
