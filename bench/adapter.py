@@ -20,8 +20,7 @@ from tests.controlplane import ServerProcess, choose_port
 ROOT = Path(__file__).resolve().parent.parent
 CONTAINER = "app"
 READY_TIMEOUT_S = 20.0
-# What `python -m sidecar` does once its packages are found.
-START = "import runpy; runpy.run_module('sidecar', run_name='__main__', alter_sys=True)"
+START = "from sidecar.__main__ import main; sys.exit(main([]))"
 NAME = "sidecar"
 
 

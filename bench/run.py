@@ -17,7 +17,7 @@ if __name__ == "__main__":  # so that `python bench/run.py` works too
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import adapter
-from bench.figures import bulk, connections, latency, throughput
+from bench.figures import bulk, connections, decision, latency, start, throughput
 from bench.load import Server, build_loadgen
 from bench.machine import describe_machine
 from bench.origin import Origin
@@ -42,7 +42,7 @@ class Stage:
 
 def measure_throughput(stage: Stage) -> list[Section]:
     """Both mixes."""
-    rounds, seconds = (3, 2.0) if stage.quick else (5, 4.0)
+    rounds, seconds = (3, 2.0) if stage.quick else (5, 3.0)
     return throughput.measure(
         stage.scene, stage.loadgen, stage.proxies, rounds=rounds, seconds=seconds
     )
@@ -50,7 +50,7 @@ def measure_throughput(stage: Stage) -> list[Section]:
 
 def measure_latency(stage: Stage) -> list[Section]:
     """With the origin itself as the one that adds nothing."""
-    rounds, seconds = (4, 1.0) if stage.quick else (8, 2.0)
+    rounds, seconds = (4, 1.0) if stage.quick else (8, 1.5)
     servers: list[Server] = [stage.origin, *stage.proxies]
     return latency.measure(stage.scene, stage.loadgen, servers, rounds=rounds, seconds=seconds)
 
@@ -65,7 +65,17 @@ def measure_connections(stage: Stage) -> list[Section]:
 
 def measure_bulk(stage: Stage) -> list[Section]:
     """Downloads of one large list."""
-    return bulk.measure(stage.scene, stage.loadgen, stage.proxies, rounds=2 if stage.quick else 5)
+    return bulk.measure(stage.scene, stage.loadgen, stage.proxies, rounds=2 if stage.quick else 4)
+
+
+def measure_start(stage: Stage) -> list[Section]:
+    """Starts of its own, beside all that idles."""
+    return start.measure(stage.scene, stage.origin.upstream, rounds=5 if stage.quick else 20)
+
+
+def measure_decision(stage: Stage) -> list[Section]:
+    """In this very process: it runs on the sidecar's interpreter."""
+    return decision.measure(rounds=20 if stage.quick else 60)
 
 
 FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
@@ -73,6 +83,8 @@ FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "latency": measure_latency,
     "connections": measure_connections,
     "bulk": measure_bulk,
+    "start": measure_start,
+    "decision": measure_decision,
 }
 
 

@@ -16,7 +16,8 @@ class Spread:
 
     def show(self, digits: int = 2) -> str:
         """The median, then the range in brackets."""
-        shown = (f"{value:,.{digits}f}" for value in (self.median, self.low, self.high))
+        values = (round(value, digits) + 0.0 for value in (self.median, self.low, self.high))
+        shown = (f"{value:,.{digits}f}" for value in values)
         return "{} ({}–{})".format(*shown)  # noqa: RUF001 - an en dash between two numbers
 
 

@@ -19,10 +19,14 @@ WAYS: Mapping[str, tuple[str, int]] = {
     "with a length": (BULK_WITH_LENGTH, 0),
     "chunked, slow reader": (BULK_CHUNKED, SLOW_BYTES_PER_S),
 }
+# nginx passes bodies on as they come only where it is told so (configs/nginx.conf): for a watch.
+UNBUFFERED = "nginx, unbuffered"
+UNBUFFERED_QUERY = "?watch=1"
 METHOD = (
     f"One download of {BULK_BYTES / 1e6:.0f} MB, checked by its CRC. Growth is the peak of "
     f"resident memory during it (VmHWM) less what was resident before; the slow reader takes "
-    f"{SLOW_BYTES_PER_S / 1e6:.0f} MB a second."
+    f"{SLOW_BYTES_PER_S / 1e6:.0f} MB a second. nginx buffers by default, which delays "
+    "the events of a watch; unbuffered it streams as the others do."
 )
 
 
@@ -40,17 +44,19 @@ Downloads = Mapping[str, Mapping[str, Sequence[Download]]]
 
 def measure(scene: Scene, loadgen: Path, proxies: Sequence[Proxy], *, rounds: int) -> list[Section]:
     """Every way, in rounds that take turns."""
+    sources = [(proxy.name, proxy, "") for proxy in proxies]
+    sources += [(UNBUFFERED, p, UNBUFFERED_QUERY) for p in proxies if p.name == "nginx"]
     done: dict[str, dict[str, list[Download]]] = {
-        way: {proxy.name: [] for proxy in proxies} for way in WAYS
+        way: {name: [] for name, _, _ in sources} for way in WAYS
     }
     for number in range(rounds):
-        first = number % len(proxies)
+        first = number % len(sources)
         for way, (target, rate) in WAYS.items():
-            for proxy in [*proxies[first:], *proxies[:first]]:
-                download = fetch(scene, loadgen, proxy, target, rate)
-                done[way][proxy.name].append(download)
+            for name, proxy, query in [*sources[first:], *sources[:first]]:
+                download = fetch(scene, loadgen, proxy, target + query, rate)
+                done[way][name].append(download)
                 print(
-                    f"  round {number + 1} of {rounds}, {way}, {proxy.name}: "
+                    f"  round {number + 1} of {rounds}, {way}, {name}: "
                     f"{download.cpu_s:.3f} s of CPU, {download.growth_mb:.1f} MB more",
                     flush=True,
                 )

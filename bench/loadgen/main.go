@@ -76,9 +76,10 @@ func main() {
 	flag.StringVar(&set.caFile, "ca", "", "PEM file that the proxy's certificate must chain to")
 	flag.StringVar(&set.tokenFile, "token", "", "file with the bearer token")
 	flag.StringVar(&set.bodyFile, "body", "", "file with the body that every answer must carry")
-	flag.StringVar(&set.mix, "mix", "A", "A: one GET; B: fresh traceparents, 1,000 targets, 10 % POST")
+	flag.StringVar(&set.mix, "mix", "A",
+		"A: one GET; B: fresh traceparents, 1,000 targets, 10 % POST; C: B, but every target is new")
 	flag.StringVar(&set.target, "target", "/api/v1/namespaces/team-a/pods/web-0", "target of mix A")
-	flag.StringVar(&set.namespace, "namespace", "team-a", "namespace of mix B's targets")
+	flag.StringVar(&set.namespace, "namespace", "team-a", "namespace of the targets of mixes B and C")
 	flag.IntVar(&set.connections, "connections", 16, "connections")
 	flag.DurationVar(&set.duration, "duration", 4*time.Second, "how long")
 	flag.IntVar(&set.rate, "rate", 0, "paced: requests a second; bulk: bytes a second, 0 as fast as it goes")

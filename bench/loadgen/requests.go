@@ -14,6 +14,7 @@ const (
 	hexDigits    = "0123456789abcdef"
 	// The same shape and length as a sampled W3C traceparent; the zeros are overwritten.
 	traceparent = "00-00000000000000000000000000000000-0000000000000000-01"
+	freshName   = "item-0000000000000000" // of mix C: its digits are overwritten too
 )
 
 var kinds = []string{"pods", "configmaps", "services", "endpoints", "serviceaccounts"}
@@ -30,10 +31,11 @@ type sequence struct {
 	expected []byte
 }
 
-// template is a request whose trace id begins at an offset.
+// template is a request whose trace id begins at an offset, and the digits of its name, if they vary.
 type template struct {
 	text  []byte
 	trace int
+	name  int
 }
 
 func newSequence(c *client, set settings, seed int) (*sequence, error) {
@@ -42,27 +44,34 @@ func newSequence(c *client, set settings, seed int) (*sequence, error) {
 	case "A":
 		made.fixed = c.request("GET", set.target, "", nil)
 		return made, nil
-	case "B":
-		made.fillMix(c, set.namespace)
+	case "B", "C":
+		made.fillMix(c, set)
 		made.next = seed * 61 // connections walk the same targets from different places
 		return made, nil
 	}
-	return nil, fmt.Errorf("mix %q is neither A nor B", set.mix)
+	return nil, fmt.Errorf("there is no mix %q", set.mix)
 }
 
-func (s *sequence) fillMix(c *client, namespace string) {
+func (s *sequence) fillMix(c *client, set settings) {
 	for i := range targets {
-		kind := kinds[i%len(kinds)]
-		collection := fmt.Sprintf("/api/v1/namespaces/%s/%s", namespace, kind)
-		get := c.request("GET", fmt.Sprintf("%s/item-%d", collection, i), traceparent, nil)
+		collection := fmt.Sprintf("/api/v1/namespaces/%s/%s", set.namespace, kinds[i%len(kinds)])
+		name := fmt.Sprintf("item-%d", i)
+		if set.mix == "C" {
+			name = freshName
+		}
+		get := c.request("GET", collection+"/"+name, traceparent, nil)
 		s.gets = append(s.gets, newTemplate(get))
-		dryRun := fmt.Sprintf("%s?fieldManager=bench-%d", collection, i)
-		s.posts = append(s.posts, newTemplate(c.request("POST", dryRun, traceparent, postBody(i))))
+		post := c.request("POST", collection+"?fieldManager="+name, traceparent, postBody(i))
+		s.posts = append(s.posts, newTemplate(post))
 	}
 }
 
 func newTemplate(text []byte) template {
-	return template{text, bytes.Index(text, []byte(traceparent)) + len("00-")}
+	made := template{text: text, trace: bytes.Index(text, []byte(traceparent)) + len("00-")}
+	if at := bytes.Index(text, []byte(freshName)); at >= 0 {
+		made.name = at + len("item-")
+	}
+	return made
 }
 
 // request writes what client-go's transport writes, in its order.
@@ -105,6 +114,9 @@ func (s *sequence) take() []byte {
 	s.scratch = append(s.scratch[:0], chosen.text...)
 	s.writeHex(s.scratch[chosen.trace : chosen.trace+32])
 	s.writeHex(s.scratch[chosen.trace+33 : chosen.trace+49])
+	if chosen.name > 0 {
+		s.writeHex(s.scratch[chosen.name : chosen.name+16])
+	}
 	return s.scratch
 }
 
