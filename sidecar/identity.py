@@ -8,7 +8,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple, NoReturn
 
@@ -39,8 +38,9 @@ class IdentityError(Exception):
     """No identity can be had; the text names the variable to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
+    """What the listener serves with, and what clients trust."""
+
     cert_path: str
     key_path: str
     ca_pem: bytes

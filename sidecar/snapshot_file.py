@@ -6,7 +6,6 @@ Must not judge what a snapshot says: sidecar.policy does. A bad one never replac
 import json
 import os
 import time
-from hashlib import sha256
 
 from sidecar.config import Settings
 from sidecar.log import log_event
@@ -30,7 +29,7 @@ class SnapshotFile:
         self.errors: tuple[str, ...] = ()
         self.loaded_at = 0.0
         self._settings = settings
-        self._told = b""
+        self._told: tuple[str, ...] = ()
         self._file: WatchedFile | None = None
         if settings.snapshot_path is None:
             self._take(_home_snapshot(settings))
@@ -52,8 +51,7 @@ class SnapshotFile:
             self.errors = loaded
             self._tell()
             return None
-        self.errors = ()
-        self._told = b""
+        self.errors = self._told = ()
         if loaded == self.snapshot:
             return None
         self.snapshot = loaded
@@ -62,9 +60,8 @@ class SnapshotFile:
         return loaded
 
     def _tell(self) -> None:
-        mark = sha256("\n".join(self.errors).encode()).digest()
-        if mark != self._told:
-            self._told = mark
+        if self.errors != self._told:
+            self._told = self.errors
             kept = self.snapshot.revision if self.snapshot else None
             log_event("error", "snapshot_refused", errors=self.errors, kept=kept)
 

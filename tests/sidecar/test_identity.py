@@ -47,6 +47,10 @@ print(json.dumps({{
 """
 
 
+# For starts that could not write its files.
+NO_COVERAGE = dict.fromkeys((name for name in os.environ if "COV" in name), "")
+
+
 class Start(NamedTuple):
     code: int
     stderr: str
@@ -247,10 +251,8 @@ def test_a_folder_that_cannot_be_written_is_a_settings_error(
 
 
 def test_a_child_that_finds_no_room_says_so(tmp_path: Path) -> None:
-    # Coverage's own files would not fit either, hence without it.
-    env = {name: "" for name in os.environ if "COV" in name}
     before = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))"
-    failed = start(tmp_path, before=before, **env)
+    failed = start(tmp_path, before=before, **NO_COVERAGE)
     assert failed.code == 64
     assert "MCA_IDENTITY_DIR: cannot write to" in failed.stderr
     assert "File too large" in failed.stderr
@@ -310,7 +312,7 @@ if os.geteuid() == 0:
 
 def test_an_empty_volume_of_root_serves_another_user(volume: Path) -> None:
     for minted in (True, False):
-        done = start(volume, before=BECOME_NOBODY)
+        done = start(volume, before=BECOME_NOBODY, **NO_COVERAGE)
         assert (done.code, done.stderr) == (0, "")
         assert done.result["minted"] == minted
     assert {mode(file) for file in (volume / "identity").iterdir()} == {0o600}
@@ -323,7 +325,7 @@ def test_what_another_user_left_there_is_not_believed(volume: Path) -> None:
     planted = (volume / "identity" / "ca.crt").read_text()
     if os.geteuid() != 0:
         (volume / "identity" / "tls.key").chmod(0o666)
-    done = start(volume, before=BECOME_NOBODY)
+    done = start(volume, before=BECOME_NOBODY, **NO_COVERAGE)
     assert done.result["minted"]
     assert done.result["ca"] != planted
     assert done.log[0]["event"] == "identity_replaced"

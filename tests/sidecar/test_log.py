@@ -119,6 +119,21 @@ def test_a_full_pipe_neither_blocks_nor_loses_order(pipe: tuple[int, int], block
     assert writer.dropped_lines == 0
 
 
+def test_a_descriptor_that_has_room_but_not_enough_is_no_fault() -> None:
+    # An eventfd counts: it polls as writable until a write would carry it over its end.
+    fd = os.eventfd(0, os.EFD_NONBLOCK)
+    writer = LineWriter(fd)
+    for _ in range(23):
+        writer.write(b"\xff" * 7 + b"\n")
+        assert writer.flush()
+    writer.write(b"\xff" * 7 + b"\n")
+    assert not writer.flush()
+    os.eventfd_read(fd)
+    assert writer.flush()
+    assert writer.dropped_lines == 0
+    os.close(fd)
+
+
 def test_a_line_longer_than_the_pipe_goes_in_pieces(pipe: tuple[int, int]) -> None:
     read, write = pipe
     writer = LineWriter(write)

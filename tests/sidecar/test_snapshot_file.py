@@ -123,6 +123,15 @@ def test_a_file_that_goes_bad_later_leaves_the_good_one(
     assert (loaded.revision, source.errors) == ("better", ())
 
 
+def test_the_same_fault_in_other_words_is_told_once(tmp_path: Path, lines: Path) -> None:
+    path = tmp_path / "s"
+    path.write_bytes(document(version=2))
+    source = named(path)
+    path.write_bytes(document("other", version=2))
+    assert source.poll() is None
+    assert [line["event"] for line in events(lines)] == ["snapshot_refused"]
+
+
 def test_the_same_fault_is_told_again_after_it_was_mended(tmp_path: Path, lines: Path) -> None:
     path = tmp_path / "s"
     path.write_bytes(b"{")
