@@ -24,6 +24,7 @@ from sidecar.setting_values import (
     parse_path,
     parse_seconds,
     parse_subdomain,
+    parse_wait,
 )
 
 T = TypeVar("T")
@@ -83,6 +84,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("MCA_UPSTREAM_IDLE_TIMEOUT", "60", "seconds that an idle cluster connection is kept"),
     Setting("MCA_MAX_CONNECTIONS", "0", "client connections at once; 0: from the limits found"),
     Setting("MCA_DRAIN_GRACE", "20", "seconds from SIGTERM to exit"),
+    Setting(
+        "MCA_REFRESH_WAIT",
+        "0",
+        "seconds that a call refused with 401 waits for a newer credential in its file",
+    ),
 )
 _DEFAULTS = {setting.variable: setting.default for setting in TABLE}
 
@@ -99,6 +105,7 @@ class Limits(NamedTuple):
     upstream_idle_timeout_s: float
     max_connections: int
     drain_grace_s: float
+    refresh_wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,7 @@ def _read_limits(read: _Reader) -> Limits:
         upstream_idle_timeout_s=read("MCA_UPSTREAM_IDLE_TIMEOUT", parse_seconds),
         max_connections=read("MCA_MAX_CONNECTIONS", parse_connections),
         drain_grace_s=read("MCA_DRAIN_GRACE", parse_seconds),
+        refresh_wait_s=read("MCA_REFRESH_WAIT", parse_wait),
     )
 
 

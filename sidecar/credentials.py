@@ -4,6 +4,7 @@ Must not send it anywhere, nor log it. A file that is missing, empty or broken n
 credential that worked: the last good one stays until the API server refuses it.
 """
 
+import asyncio
 import json
 import re
 import ssl
@@ -18,19 +19,26 @@ from sidecar.watched_file import WatchedFile
 
 _MAX_BYTES = 65536
 _LEAST_REFRESH_S = 1.0
+_LOOK_S = 0.05  # between two looks at a file that somebody waits for
 
 # RFC 6750's b64token. A space or a line end inside would let a file write header lines.
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 
 
 class FileCredential(ABC):
-    """One cluster's credential; `generation` grows with each new one, 0 means none yet."""
+    """One cluster's credential; `generation` grows with each new one, 0 means none yet.
 
-    def __init__(self, *files: WatchedFile) -> None:
+    With `wait_s`, somebody is expected to write a newer one soon after a refusal was logged.
+    """
+
+    def __init__(self, *files: WatchedFile, cluster: str = "", wait_s: float = 0.0) -> None:
+        self.cluster = cluster
         self.generation = 0
         self.problem = "it was not read yet"
         self._files = files
+        self._wait_s = wait_s
         self._refreshed_at = float("-inf")
+        self._refused = 0  # the generation that the files were last read again for
         self._told = ""
 
     @abstractmethod
@@ -65,30 +73,50 @@ class FileCredential(ABC):
     async def refresh(self, seen_generation: int) -> bool:
         """Asked for after a 401; True when a newer credential than the refused one is there.
 
-        One refresh serves all who ask: nothing is awaited, and the files are read at most once
-        a second. It is a coroutine because other credentials will have to ask a broker.
+        One refresh serves all who ask: the files are read at most once a second, and whoever
+        comes while another waits, waits no longer than that one.
         """
         now = time.monotonic()
-        if self.generation == seen_generation and now - self._refreshed_at >= _LEAST_REFRESH_S:
+        asked_before = self._refused == seen_generation
+        interval_s = max(self._wait_s, _LEAST_REFRESH_S) if asked_before else _LEAST_REFRESH_S
+        if self.generation == seen_generation and now - self._refreshed_at >= interval_s:
             self._refreshed_at = now
+            self._refused = seen_generation
             self.poll(now, force=True)
+            if self.generation == seen_generation:
+                log_event("warning", "credential_refused", cluster=self.cluster)
+        while self._is_awaited(seen_generation):
+            await asyncio.sleep(_LOOK_S)
+            self.poll()
         return self.generation != seen_generation
+
+    def _is_awaited(self, refused: int) -> bool:
+        return (
+            self.generation == self._refused == refused
+            and time.monotonic() < self._refreshed_at + self._wait_s
+        )
 
     def _missing(self) -> str:
         return "; ".join(file.problem for file in self._files if file.content is None)
 
     def _tell(self) -> None:
         if self.problem and self.problem != self._told:
-            log_event("warning", "credential_unusable", reason=self.problem, kept=self.ready)
+            log_event(
+                "warning",
+                "credential_unusable",
+                cluster=self.cluster,
+                reason=self.problem,
+                kept=self.ready,
+            )
         self._told = self.problem
 
 
 class TokenCredential(FileCredential):
     """A bearer token, read again whenever the kubelet renews it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, cluster: str = "", wait_s: float = 0.0) -> None:
         self._file = WatchedFile(path, _MAX_BYTES)
-        super().__init__(self._file)
+        super().__init__(self._file, cluster=cluster, wait_s=wait_s)
         self._header: Secret | None = None
         self._audiences: frozenset[str] | None = None
 
@@ -115,12 +143,14 @@ class TokenCredential(FileCredential):
 class CertCredential(FileCredential):
     """A client certificate and its key; the caller loads them from the paths."""
 
-    def __init__(self, cert_path: str, key_path: str) -> None:
+    def __init__(
+        self, cert_path: str, key_path: str, *, cluster: str = "", wait_s: float = 0.0
+    ) -> None:
         self.cert_path = cert_path
         self.key_path = key_path
         self._cert = WatchedFile(cert_path, _MAX_BYTES)
         self._key = WatchedFile(key_path, _MAX_BYTES)
-        super().__init__(self._cert, self._key)
+        super().__init__(self._cert, self._key, cluster=cluster, wait_s=wait_s)
 
     def header(self) -> Secret | None:
         return None
@@ -140,13 +170,17 @@ class CertCredential(FileCredential):
         return ""
 
 
-def open_credential(source: TokenFile | CertFiles) -> FileCredential:
+def open_credential(
+    source: TokenFile | CertFiles, *, cluster: str = "", wait_s: float = 0.0
+) -> FileCredential:
     """The credential that a snapshot names, polled once."""
     credential: FileCredential
     if isinstance(source, TokenFile):
-        credential = TokenCredential(source.path)
+        credential = TokenCredential(source.path, cluster=cluster, wait_s=wait_s)
     else:
-        credential = CertCredential(source.cert_path, source.key_path)
+        credential = CertCredential(
+            source.cert_path, source.key_path, cluster=cluster, wait_s=wait_s
+        )
     credential.poll()
     return credential
 

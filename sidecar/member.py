@@ -50,7 +50,9 @@ class Member:
         self.session: ssl.SSLSession | None = None
         self.suffix = b""  # holds the credential: never log it
         self.generation = 0
-        self.credential = open_credential(cluster.credentials)
+        self.credential = open_credential(
+            cluster.credentials, cluster=cluster.name, wait_s=limits.refresh_wait_s
+        )
         self.connections: set[Upstream] = set()
         self._idle: list[Upstream] = []
         self._loop = loop
@@ -67,6 +69,7 @@ class Member:
             self._ca_file.poll(monotonic())
         self._trust()
         self._adopt_credential()
+        self._told_generation = self.generation
 
     def __repr__(self) -> str:
         return f"Member({self.name})"
@@ -203,10 +206,12 @@ class Member:
         """Look for rotated files; True when there is a newer credential."""
         if self._ca_file is not None and self._ca_file.poll(now):
             self._trust()
-        if not self.credential.poll(now):
-            return False
-        self._adopt_credential()
-        return True
+        if self.credential.poll(now):
+            self._adopt_credential()
+        # A refusal may have brought it between two polls.
+        newer = self.generation != self._told_generation
+        self._told_generation = self.generation
+        return newer
 
     def _trust(self) -> None:
         """Build the TLS context anew; connections that were verified before are not reused."""

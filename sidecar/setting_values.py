@@ -146,6 +146,7 @@ def parse_subdomain(text: str) -> str:
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 _MAX_SECONDS = 86400
 _MIN_SECONDS = 0.05
+_MAX_WAIT_SECONDS = 60
 
 
 def parse_seconds(text: str) -> float:
@@ -153,6 +154,13 @@ def parse_seconds(text: str) -> float:
         raise ValueError(
             f"{text!r} is not a number of seconds from {_MIN_SECONDS} to {_MAX_SECONDS}"
         )
+    return float(text)
+
+
+def parse_wait(text: str) -> float:
+    # Whoever waits holds a connection, and the cluster's answer is to come within 75 s.
+    if _SECONDS.fullmatch(text) is None or float(text) > _MAX_WAIT_SECONDS:
+        raise ValueError(f"{text!r} is not a number of seconds from 0 to {_MAX_WAIT_SECONDS}")
     return float(text)
 
 

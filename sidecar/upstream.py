@@ -232,6 +232,8 @@ class Upstream(TlsStream):
                 self._on_head(exchange, rest)
         elif head.status == 401:
             if exchange.retried or not exchange.can_replay:
+                # This call is lost, the next need not be.
+                spawn(self._renew(exchange.generation), "credential-refresh")
                 return False
             exchange.retried = True
             self.pause_reading()
@@ -258,6 +260,9 @@ class Upstream(TlsStream):
             client.queue(rest)
         client.flush()
         client.open_tunnel(exchange)
+
+    async def _renew(self, seen_generation: int) -> None:
+        await self.member.refresh(seen_generation)
 
     async def _refresh(self, exchange: Exchange, data: bytes) -> None:
         """Ask for a newer credential after a 401, once; send again, or pass the 401 on."""

@@ -48,6 +48,7 @@ def test_nothing_set_is_the_contract() -> None:
         upstream_idle_timeout_s=60,
         max_connections=0,
         drain_grace_s=20,
+        refresh_wait_s=0,
     )
     assert settings.unknown == ()
 
@@ -64,6 +65,7 @@ def test_everything_set() -> None:
         "MCA_UPSTREAM_IDLE_TIMEOUT": 7,
         "MCA_MAX_CONNECTIONS": 8,
         "MCA_DRAIN_GRACE": 9,
+        "MCA_REFRESH_WAIT": 10,
     }
     settings = parse(
         MCA_API_LISTEN="127.0.0.1:1",

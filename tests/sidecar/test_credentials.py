@@ -150,6 +150,47 @@ async def test_a_401_reads_again_and_one_read_serves_all(
     assert not await credential.refresh(2)
 
 
+async def test_a_refusal_is_told_once_and_what_comes_in_time_serves_all(
+    tmp_path: Path, lines: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"one")
+    credential = open_credential(TokenFile(str(path)), cluster="home", wait_s=5)
+    asyncio.get_running_loop().call_later(0.2, path.write_bytes, b"two")
+    began = time.monotonic()
+    assert await asyncio.gather(*(credential.refresh(1) for _ in range(20))) == [True] * 20
+    assert 0.15 < time.monotonic() - began < 2
+    assert (credential.generation, header(credential)) == (2, b"Bearer two")
+    assert [(line["event"], line["cluster"]) for line in events(lines)] == [
+        ("credential_refused", "home")
+    ]
+
+
+async def test_nobody_waits_twice_for_what_does_not_come(tmp_path: Path, lines: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"one")
+    credential = open_credential(TokenFile(str(path)), wait_s=0.3)
+    began = time.monotonic()
+    assert await asyncio.gather(*(credential.refresh(1) for _ in range(5))) == [False] * 5
+    assert 0.3 <= time.monotonic() - began < 2
+    began = time.monotonic()
+    assert not await credential.refresh(1)
+    assert time.monotonic() - began < 0.1
+    assert len(events(lines)) == 1
+
+
+async def test_the_next_credential_may_be_refused_as_soon(tmp_path: Path, lines: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"one")
+    credential = open_credential(TokenFile(str(path)), wait_s=30)
+    for content in (b"two", b"three"):
+        asyncio.get_running_loop().call_later(0.1, path.write_bytes, content)
+        assert await credential.refresh(credential.generation)
+        await asyncio.sleep(1.0)  # the least time between two
+    assert header(credential) == b"Bearer three"
+    assert len(events(lines)) == 2
+
+
 def pair(folder: Path, name: str) -> tuple[bytes, bytes]:
     (folder / name).mkdir()
     minted = mint_into(folder / name, None)

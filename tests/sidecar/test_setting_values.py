@@ -148,6 +148,17 @@ def test_bad_seconds(text: str) -> None:
         values.parse_seconds(text)
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("0.5", 0.5), ("60", 60.0)])
+def test_waits(text: str, seconds: float) -> None:
+    assert values.parse_wait(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["60.1", "-1", "1e1", "nan", " 1"])
+def test_bad_waits(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number of seconds from 0 to 60"):
+        values.parse_wait(text)
+
+
 @pytest.mark.parametrize("text", ["4095", "1048577", "1.5", "-4096", "0x1000", "9" * 5000])
 def test_bad_head_bytes(text: str) -> None:
     with pytest.raises(ValueError, match="is not a whole number from 4096 to 1048576"):
