@@ -4,6 +4,7 @@ Owns the order of figures, the life of every process and the page at the end. Mu
 """
 
 import argparse
+import resource
 import signal
 import sys
 import time
@@ -17,16 +18,18 @@ if __name__ == "__main__":  # so that `python bench/run.py` works too
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import adapter
-from bench.figures import bulk, connections, decision, latency, start, throughput
+from bench.figures import bulk, connections, decision, latency, start, throughput, watches
 from bench.load import Server, build_loadgen
 from bench.machine import describe_machine
-from bench.origin import Origin
+from bench.origin import TLS_NAME, Origin
 from bench.peers import Proxy, list_peers
 from bench.report import LIMITS_FILE, RESULTS, Section, render_goals, render_page
-from bench.scene import Scene, build_scene
+from bench.scene import NAMESPACE, Scene, Upstream, build_scene
+from tests.controlplane import ControlPlane
 from tests.controlplane.folders import PrivateFolder
 
 SUBJECTS = [adapter.NAME, "nginx", "envoy", "haproxy", "caddy"]
+WATCHED = [adapter.NAME, "nginx", "envoy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +44,24 @@ class Stage:
 
 
 def measure_throughput(stage: Stage) -> list[Section]:
-    """Both mixes."""
+    """All mixes, or the two that have goals."""
     rounds, seconds = (3, 2.0) if stage.quick else (5, 3.0)
+    mixes = "AB" if stage.quick else "ABC"
     return throughput.measure(
-        stage.scene, stage.loadgen, stage.proxies, rounds=rounds, seconds=seconds
+        stage.scene, stage.loadgen, stage.proxies, mixes, rounds=rounds, seconds=seconds
     )
 
 
 def measure_latency(stage: Stage) -> list[Section]:
     """With the origin itself as the one that adds nothing."""
-    rounds, seconds = (4, 1.0) if stage.quick else (8, 1.5)
+    rounds, seconds = (3, 1.0) if stage.quick else (8, 1.5)
     servers: list[Server] = [stage.origin, *stage.proxies]
     return latency.measure(stage.scene, stage.loadgen, servers, rounds=rounds, seconds=seconds)
 
 
 def measure_connections(stage: Stage) -> list[Section]:
     """New ones on either side."""
-    rounds, seconds = (2, 1.0) if stage.quick else (3, 2.0)
+    rounds, seconds = (1, 1.0) if stage.quick else (3, 2.0)
     return connections.measure(
         stage.scene, stage.loadgen, stage.origin, stage.proxies, rounds=rounds, seconds=seconds
     )
@@ -65,7 +69,7 @@ def measure_connections(stage: Stage) -> list[Section]:
 
 def measure_bulk(stage: Stage) -> list[Section]:
     """Downloads of one large list."""
-    return bulk.measure(stage.scene, stage.loadgen, stage.proxies, rounds=2 if stage.quick else 4)
+    return bulk.measure(stage.scene, stage.loadgen, stage.proxies, rounds=1 if stage.quick else 4)
 
 
 def measure_start(stage: Stage) -> list[Section]:
@@ -78,6 +82,19 @@ def measure_decision(stage: Stage) -> list[Section]:
     return decision.measure(rounds=20 if stage.quick else 60)
 
 
+def measure_watches(stage: Stage) -> list[Section]:
+    """Proxies of their own, in front of a real kube-apiserver; Caddy and HAProxy are left out."""
+    with ExitStack() as stack:
+        print("  starting etcd and kube-apiserver", flush=True)
+        plane = stack.enter_context(ControlPlane(audit_policy=[{"level": "None"}]))
+        plane.create_namespace(NAMESPACE)
+        upstream = Upstream(plane.port, TLS_NAME, plane.authority.file, plane.tokens["admin"])
+        wanted = [proxy.name for proxy in stage.proxies if proxy.name in WATCHED]
+        proxies = start_proxies(stack, stage.scene, upstream, wanted)
+        waves = 1 if stage.quick else 2
+        return watches.measure(stage.scene, stage.loadgen, proxies, waves=waves)
+
+
 FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "throughput": measure_throughput,
     "latency": measure_latency,
@@ -85,6 +102,7 @@ FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "bulk": measure_bulk,
     "start": measure_start,
     "decision": measure_decision,
+    "watches": measure_watches,
 }
 
 
@@ -93,6 +111,8 @@ def main() -> int:
     arguments = parse_arguments()
     signal.signal(signal.SIGTERM, leave)
     began = time.monotonic()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a watch takes two descriptors
     with ExitStack() as stack:
         folder = PrivateFolder()
         stack.callback(folder.remove)
@@ -103,7 +123,7 @@ def main() -> int:
         peers = [peer for peer in list_peers() if peer.name in arguments.subjects]
         versions = {peer.name: peer.read_version() for peer in peers}
         machine = describe_machine(versions)
-        proxies = start_proxies(stack, scene, origin, arguments)
+        proxies = start_proxies(stack, scene, origin.upstream, arguments.subjects)
         stage = Stage(scene, origin, loadgen, proxies, arguments.quick)
         sections = []
         for name in arguments.only or FIGURES:
@@ -142,16 +162,16 @@ def parse_subjects(text: str) -> list[str]:
 
 
 def start_proxies(
-    stack: ExitStack, scene: Scene, origin: Origin, arguments: argparse.Namespace
+    stack: ExitStack, scene: Scene, upstream: Upstream, names: Sequence[str]
 ) -> list[Proxy]:
     """The sidecar first, then its peers."""
     proxies = []
-    if adapter.NAME in arguments.subjects:
-        proxies.append(adapter.start(scene, origin.upstream))
+    if adapter.NAME in names:
+        proxies.append(adapter.start(scene, upstream))
         stack.callback(proxies[-1].stop)
     for peer in list_peers():
-        if peer.name in arguments.subjects:
-            proxies.append(peer.start(scene, origin.upstream))
+        if peer.name in names:
+            proxies.append(peer.start(scene, upstream))
             stack.callback(proxies[-1].stop)
     return proxies
 

@@ -39,12 +39,18 @@ class Round:
 
 
 def measure(
-    scene: Scene, loadgen: Path, proxies: Sequence[Proxy], *, rounds: int, seconds: float
+    scene: Scene,
+    loadgen: Path,
+    proxies: Sequence[Proxy],
+    mixes: str,
+    *,
+    rounds: int,
+    seconds: float,
 ) -> list[Section]:
     """A section for each mix."""
     return [
         describe(mix, run_mix(scene, loadgen, proxies, mix, rounds=rounds, seconds=seconds))
-        for mix in MIXES
+        for mix in mixes
     ]
 
 
