@@ -301,12 +301,16 @@ class _Check:
         return bundle, None
 
     def credentials(self, value: object, path: str) -> TokenFile | CertFiles | None:
-        if isinstance(value, _Object) and value.keys() == {"tokenFile"}:
-            token = self.file_path(value["tokenFile"], f"{path}.tokenFile")
-            return None if token is None else TokenFile(token)
-        if isinstance(value, _Object) and value.keys() == {"certFile", "keyFile"}:
-            cert = self.file_path(value["certFile"], f"{path}.certFile")
-            key = self.file_path(value["keyFile"], f"{path}.keyFile")
-            return None if cert is None or key is None else CertFiles(cert, key)
-        self.fail(path, 'must be exactly one of {"tokenFile"} and {"certFile", "keyFile"}')
-        return None
+        forms = ({"tokenFile"}, {"certFile", "keyFile"})
+        if not isinstance(value, _Object) or value.keys() not in forms:
+            remedy = 'must be exactly one of {"tokenFile"} and {"certFile", "keyFile"}'
+            self.fail(path, remedy)
+            return None
+        item = self.fields(value, path, tuple(value))
+        if item is None:
+            return None
+        files = {key: self.file_path(file, f"{path}.{key}") for key, file in item.items()}
+        token, cert, key = map(files.get, ("tokenFile", "certFile", "keyFile"))
+        if token is not None:
+            return TokenFile(token)
+        return None if cert is None or key is None else CertFiles(cert, key)
