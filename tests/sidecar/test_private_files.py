@@ -111,6 +111,29 @@ def test_a_planted_link_is_replaced_and_its_target_left(folder: int, tmp_path: P
     assert files.read_file(folder, "f", 0o600, 10) == b"ours"
 
 
+def test_a_draft_whose_name_was_guessed_is_not_written_through(
+    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"untouched")
+    monkeypatch.setattr(os, "urandom", bytes)
+    (tmp_path / "ours" / ".draft-f-000000000000").symlink_to(target)
+    with pytest.raises(FileExistsError):
+        files.write_file(folder, "f", b"ours", 0o600)
+    assert target.read_bytes() == b"untouched"
+
+
+def test_a_file_of_another_user_is_not_read(
+    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write_file(folder, "f", b"theirs", 0o600)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "ours" / "f", 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert files.read_file(folder, "f", 0o600, 10) is None
+
+
 def test_a_planted_link_is_no_subfolder(folder: int, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

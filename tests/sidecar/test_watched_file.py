@@ -31,6 +31,18 @@ def test_a_swapped_link_is_noticed(tmp_path: Path) -> None:
     assert not file.poll(3)
 
 
+def test_a_swap_within_the_grain_of_the_clock_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    swap(tmp_path, b"one")
+    os.utime(path, ns=(1, 1))
+    file = WatchedFile(str(path), 100)
+    assert file.poll(0)
+    swap(tmp_path, b"two")
+    os.utime(path, ns=(1, 1))
+    assert file.poll(1)
+    assert file.content == b"two"
+
+
 def test_a_file_that_did_not_change_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"one")
