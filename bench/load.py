@@ -79,11 +79,11 @@ class Load:
         command += ["-token", str(server.token_file), "-body", str(scene.body_file)]
         for name, value in flags.items():
             command += [f"-{name}", str(value)]
-        self._command = command
+        self.command = command
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         try:
             first = self._read_event()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.peers import find_nginx, render, wait_until_listening
+from bench.peers import STOP_TIMEOUT_S, find_nginx, render, wait_until_listening
 from bench.scene import BULK_CHUNKED, BULK_WITH_LENGTH, CLOSING_TARGET, Scene, Upstream
 from tests.controlplane import ServerProcess, choose_port
 
@@ -44,8 +44,8 @@ class Origin:
         wait_until_listening(self.process, port)
 
     def stop(self) -> None:
-        """End it now."""
-        self.process.kill()
+        """As a proxy is."""
+        self.process.terminate(STOP_TIMEOUT_S)
 
     def count_handshakes(self) -> tuple[int, int]:
         """How many connections have asked something so far: resumed, and all."""

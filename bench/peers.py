@@ -22,6 +22,7 @@ from tests.controlplane import ServerProcess, choose_port
 CONFIGS = Path(__file__).resolve().parent / "configs"
 PACKAGES = Path(sysconfig.get_path("purelib"))
 LISTEN_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        """End it and its children now."""
-        self.process.kill()
+        """End it; by request first, so that nginx's master collects its worker."""
+        self.process.terminate(STOP_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)

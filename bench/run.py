@@ -23,6 +23,7 @@ from bench.load import Server, build_loadgen
 from bench.machine import describe_machine
 from bench.origin import TLS_NAME, Origin
 from bench.peers import Proxy, list_peers
+from bench.proof import prove_vigilance
 from bench.report import LIMITS_FILE, RESULTS, Section, render_goals, render_page
 from bench.scene import NAMESPACE, Scene, Upstream, build_scene
 from tests.controlplane import ControlPlane
@@ -120,6 +121,7 @@ def main() -> int:
         loadgen = build_loadgen()
         origin = Origin(scene)
         stack.callback(origin.stop)
+        prove_vigilance(scene, loadgen, origin)
         peers = [peer for peer in list_peers() if peer.name in arguments.subjects]
         versions = {peer.name: peer.read_version() for peer in peers}
         machine = describe_machine(versions)

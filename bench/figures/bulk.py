@@ -12,7 +12,7 @@ from bench.scene import BULK_BYTES, BULK_CHUNKED, BULK_WITH_LENGTH, Scene
 from bench.spread import compare, summarize
 
 MAX_GROWTH_MB = 4.0
-SLOW_BYTES_PER_S = 40_000_000
+SLOW_BYTES_PER_S = 50_000_000
 # Target and reader's pace. kube-apiserver sends its large lists in chunks.
 WAYS: Mapping[str, tuple[str, int]] = {
     "chunked": (BULK_CHUNKED, 0),
