@@ -44,6 +44,7 @@ class Source(Protocol):
     blocked: bool
 
     def send(self, data: bytes) -> None: ...
+    def send_more(self, data: bytes) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def send_eof(self) -> None: ...
@@ -125,7 +126,7 @@ class Exchange:
             if upstream is not None and len(self.replay) > REPLAY_BYTES:
                 self.replay = None
         if upstream is not None:
-            upstream.send(data)
+            upstream.send_more(data)
             if upstream.blocked:
                 self.client.pause_reading()
         elif self.bytes_in > 4 * REPLAY_BYTES:

@@ -165,7 +165,8 @@ def parse_head(block: bytes, hosts: frozenset[bytes]) -> RequestHead | Denial:
         kept=b"\r\n".join(fields.kept),
         token=token,
         length=length,
-        close=b"close" in connection,
+        # Whatever comes of an upgrade, what follows it is no request.
+        close=upgrade is not None or b"close" in connection,
         upgrade=upgrade or b"",
         expect=b"expect" in seen,
         traced=fields.traced,

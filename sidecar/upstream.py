@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sidecar.member import Member
 
 MAX_HEAD_BYTES = 65536
+_SWITCHES = b"HTTP/1.1 101"
 BULK_BYTES = 1 << 20  # a connection that carried more is not pooled: its buffers stay grown
 
 
@@ -104,6 +105,12 @@ class Upstream(TlsStream):
         self.deadline = exchange.started + member.limits.response_timeout_s
         self.send(exchange.render(member.suffix))
 
+    def send_more(self, data: bytes) -> None:
+        """Send a piece of a call's body: the time for the answer begins with the last one."""
+        self.send(data)
+        if self.body is None:
+            self.deadline = monotonic() + self.member.limits.response_timeout_s
+
     def abandon(self) -> None:
         """The client is gone, or the call is over: nobody reads the rest."""
         self.exchange = None
@@ -127,6 +134,9 @@ class Upstream(TlsStream):
         if self._partial:
             data = self._partial + data
             self._partial = b""
+            if data.find(b"\r\n\r\n") + 4 > MAX_HEAD_BYTES:
+                self._bad("its response head is larger than 64 KiB")
+                return
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._partial = data
@@ -199,7 +209,9 @@ class Upstream(TlsStream):
             self.to_flush = exchange.client  # type: ignore[assignment]
         if body.done:
             head = self._head
-            self._finish(exchange, head is not None and head.keep_alive and not surplus)
+            sound = head is not None and head.keep_alive and not surplus
+            # A cluster that refused an upgrade may have begun it: CVE-2018-1002105.
+            self._finish(exchange, sound and not exchange.head.upgrade)
         elif isinstance(body, LengthBody):
             self.deadline = monotonic() + self.member.limits.body_timeout_s
 
@@ -226,10 +238,7 @@ class Upstream(TlsStream):
         if head.status == 101:
             self._switch(exchange, head, raw, rest)
         elif head.status < 200:
-            if head.status == 100 and exchange.asked:
-                exchange.client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if rest:
-                self._on_head(exchange, rest)
+            self._skip_interim(exchange, head, rest)
         elif head.status == 401:
             if exchange.retried or not exchange.can_replay:
                 # This call is lost, the next need not be.
@@ -243,6 +252,23 @@ class Upstream(TlsStream):
         else:
             self._bad(f"it answered with a redirect ({head.status}), which is never followed")
         return True
+
+    def _skip_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        """Pass on a 100 that was asked for, drop others. A loop: hundreds fit into one record."""
+        while True:
+            if head.status == 100 and exchange.asked:
+                exchange.asked = False
+                exchange.client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            end = rest.find(b"\r\n\r\n") + 4
+            if end == 3 or not rest.startswith(b"HTTP/1.1 1") or rest.startswith(_SWITCHES):
+                break
+            try:
+                head = parse_response(rest[:end], exchange.ident)
+            except ResponseError:
+                break  # told below
+            rest = rest[end:]
+        if rest:
+            self._on_head(exchange, rest)
 
     def _switch(self, exchange: Exchange, head: ResponseHead, raw: bytes, rest: bytes) -> None:
         asked = exchange.head.upgrade.lower()
@@ -321,6 +347,10 @@ class Upstream(TlsStream):
     def on_deadline(self) -> None:
         if self.closing:
             self.abort()
+            return
+        if self.exchange is not None and self.exchange.client.blocked:
+            # Not the cluster is slow, its reader is: nothing was read from the cluster meanwhile.
+            self.deadline = monotonic() + self.member.limits.body_timeout_s
             return
         exchange, self.exchange = self.exchange, None
         waiting = self._waiting is not None

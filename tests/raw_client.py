@@ -4,10 +4,12 @@ Owns one connection. Must not correct what a test sends: http.client and request
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -86,6 +88,14 @@ class RawClient:
         for start in range(0, len(view), 16384):
             self._tls.write(view[start : start + 16384])
         self._flush()
+
+    def send_until_answered(self, pieces: Iterable[bytes]) -> bool:
+        """Send one after the other until the peer says something; whether it did."""
+        for piece in pieces:
+            self.send(piece)
+            if select.select([self.sock], [], [], 0)[0]:
+                return True
+        return False
 
     def half_close(self) -> None:
         """close_notify and FIN: nothing more comes from us, and we still read."""
