@@ -7,7 +7,6 @@ to loopback alone unless asked otherwise.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -95,9 +94,8 @@ class AdminConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername") if transport is not None else None
         if not peer:
             return False
-        address = ipaddress.ip_address(peer[0].partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return (mapped or address).is_loopback
+        host = peer[0].removeprefix("::ffff:")  # IPv4 on the dual-stack socket
+        return bool(host == "::1" or host.startswith("127."))
 
     def _send(self, code: int, body: bytes, *, head_only: bool) -> None:
         if self._transport is None:

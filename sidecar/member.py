@@ -6,35 +6,29 @@ grow old; a TLS session is kept to resume the next one with.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import random
-import socket
 import ssl
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.credentials import CertCredential, open_credential
+from sidecar.dialer import Dialer
 from sidecar.log import log_event
 from sidecar.policy.verdict import Reason
-from sidecar.stream import NEVER, describe
-from sidecar.tasks import spawn
-from sidecar.upstream import Upstream
+from sidecar.stream import describe
 from sidecar.watched_file import WatchedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import asyncio
 
     from sidecar.config import Limits
     from sidecar.exchange import Exchange
     from sidecar.metrics import Metrics
     from sidecar.policy.snapshot import Cluster
+    from sidecar.upstream import Upstream
 
 _MAX_CA_BYTES = 1 << 20
-_NAMES_S = 30.0
-_MAX_ADDRESSES = 4
-
-Address = tuple[int, tuple[Any, ...]]
+_SESSION_S = 300.0
 
 
 class Member:
@@ -55,13 +49,12 @@ class Member:
         )
         self.connections: set[Upstream] = set()
         self._idle: list[Upstream] = []
-        self._loop = loop
         self._metrics = metrics
+        self._session_at = float("-inf")
         host = f"[{cluster.host}]" if ":" in cluster.host else cluster.host
         port = "" if cluster.port == 443 else f":{cluster.port}"
         self._authority = f"{host}{port}".encode("ascii")
-        self._addresses: Sequence[Address] = ()
-        self._resolved_at = float("-inf")
+        self._dialer = Dialer(self, loop)
         self._ca_file = WatchedFile(cluster.ca_file, _MAX_CA_BYTES) if cluster.ca_file else None
         self._problem = "its CA certificates were not read yet"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -96,13 +89,16 @@ class Member:
                 connection.start(exchange)
                 return
             connection.abandon()
-        spawn(self._open(exchange), "connect")
+        self._dialer.dial(partial(self._handed, exchange))
 
     def release(self, connection: Upstream, now: float) -> None:
         """Take a connection back that has ended its answer exactly where it should."""
-        idle_s = self.limits.upstream_idle_timeout_s
+        if connection.context is not self.context:  # verified by a CA that is no longer trusted
+            self.forget(connection)
+            connection.close()
+            return
         connection.idle_since = now
-        connection.deadline = now + idle_s * (0.8 + 0.2 * random.random())  # noqa: S311
+        connection.deadline = now + self.limits.upstream_idle_timeout_s * connection.jitter
         self._idle.append(connection)
 
     def forget(self, connection: Upstream) -> None:
@@ -111,9 +107,14 @@ class Member:
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def keep_session(self, session: ssl.SSLSession | None) -> None:
-        """A TLS session to resume the next connection with."""
+    def wants_session(self, connection: Upstream, now: float) -> bool:
+        """Is it time to copy a session? OpenSSL does that by encoding it: 100 us."""
+        return connection.context is self.context and now - self._session_at > _SESSION_S
+
+    def keep_session(self, session: ssl.SSLSession | None, now: float) -> None:
+        """A TLS session to resume the next connections with."""
         self.session = session
+        self._session_at = now
 
     async def refresh(self, seen_generation: int) -> bool:
         """After a 401: is there a newer credential than the one that was refused?"""
@@ -122,83 +123,24 @@ class Member:
             self._adopt_credential()
         return newer
 
-    # -- connecting ---------------------------------------------------------------------------
-
-    async def _open(self, exchange: Exchange) -> None:
-        problem = "it has no address"
-        try:
-            for address in await self._resolve():
-                connection = await self._connect(address)
-                if isinstance(connection, Upstream):
-                    self._hand_over(connection, exchange)
-                    return
-                problem = connection
-        except OSError as failure:
-            problem = describe(failure)
-        exchange.fail(
-            Reason.SERVICE_UNAVAILABLE,
-            "upstream/unreachable",
-            f"cluster {self.name} ({self.cluster.server}) cannot be reached: {problem}; "
-            "nothing was sent",
-        )
-
-    def _hand_over(self, connection: Upstream, exchange: Exchange) -> None:
-        if exchange.over:
-            self.release(connection, monotonic())
-        else:
-            connection.start(exchange)
-            exchange.client.resume_reading()
-
-    async def _connect(self, address: Address) -> Upstream | str:
-        family, name = address
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            _keep_alive(sock)
-            limit = self.limits.connect_timeout_s
-            await asyncio.wait_for(self._loop.sock_connect(sock, name), limit)
-        except TimeoutError:
-            sock.close()
-            return f"no connection within {self.limits.connect_timeout_s:g} s"
-        except OSError as failure:
-            sock.close()
-            return describe(failure)
-        except BaseException:
-            sock.close()
-            raise
-        try:
-            connection = Upstream(self._loop, sock, self)
-        except (ssl.SSLError, ValueError) as failure:
-            sock.close()
-            return describe(failure)
-        self.connections.add(connection)
-        connection.deadline = monotonic() + self.limits.handshake_timeout_s
-        problem = await connection.connect()
-        if problem:
-            return problem
+    def _handed(self, exchange: Exchange, opened: Upstream | str) -> None:
+        """A new connection is there, or there is none to be had."""
+        if isinstance(opened, str):
+            exchange.fail(
+                Reason.SERVICE_UNAVAILABLE,
+                "upstream/unreachable",
+                f"cluster {self.name} ({self.cluster.server}) cannot be reached: {opened}; "
+                "nothing was sent",
+            )
+            return
         self._metrics.upstream_opened.value += 1
-        if connection.resumed:
+        if opened.resumed:
             self._metrics.upstream_resumed.value += 1
-        return connection
-
-    async def _resolve(self) -> Sequence[Address]:
-        now = monotonic()
-        if now - self._resolved_at < _NAMES_S:
-            return self._addresses
-        host, port = self.cluster.host, self.cluster.port
-        if literal := _literal(host, port):  # without the loop's threads, 8 MB of stack each
-            self._addresses = (literal,)
-            self._resolved_at = NEVER
-            return self._addresses
-        try:
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            if not self._addresses:
-                raise
-            log_event("warning", "name_lost", cluster=self.name, host=host)
+        if exchange.over:
+            self.release(opened, monotonic())
         else:
-            self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
-        self._resolved_at = now
-        return self._addresses
+            opened.start(exchange)
+            exchange.client.resume_reading()
 
     # -- trust and credential -------------------------------------------------------------------
 
@@ -237,6 +179,7 @@ class Member:
         self._problem = ""
         self.context = context
         self.session = None
+        self._session_at = float("-inf")
         self.close()
 
     def _adopt_credential(self) -> None:
@@ -270,22 +213,3 @@ class Member:
             connection.abort()
         self.connections.clear()
         self._idle.clear()
-
-
-def _literal(host: str, port: int) -> Address | None:
-    """The address that an IP is, without asking anybody."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):
-            socket.inet_pton(family, host)
-            return family, (host, port)
-    return None
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Find dead peers: probes when idle, a bound on unacknowledged data when not."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.2
 _SLOW_TICKS = 5  # files and deadlines are looked at once a second
+_SETTLED_S = 2.0
 _QUIET_S = 1.0  # without a connection for so long, the application is taken for gone
 _GATHER_BYTES = 12 << 20
 _TRIM_AFTER = 200
@@ -97,8 +98,7 @@ class Server:
             server = await self.loop.create_server(lambda: AdminConnection(front), sock=sock)
             self._admin_servers.append(server)
         self.loop.call_later(_TICK_S, self._tick)
-        gc.collect()
-        gc.freeze()
+        self.loop.call_later(_SETTLED_S, _freeze)
         log_event(
             "info",
             "ready" if not self.problem() else "started",
@@ -319,6 +319,12 @@ class Server:
     def _count_streams(self) -> dict[str, float]:
         running = (client.exchange for client in self.clients)
         return {"": sum(1 for exchange in running if exchange and exchange.decided.streams)}
+
+
+def _freeze() -> None:
+    """What the start made stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _server_context(identity: Identity) -> ssl.SSLContext:

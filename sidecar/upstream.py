@@ -6,6 +6,7 @@ back only after an answer that ended exactly where its head said.
 
 from __future__ import annotations
 
+import os
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from sidecar.watch_frames import watch_frames
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from sidecar.exchange import Exchange
     from sidecar.member import Member
@@ -36,10 +38,12 @@ class Upstream(TlsStream):
         "_carried",
         "_head",
         "_partial",
-        "_waiting",
+        "_settled",
         "body",
+        "context",
         "exchange",
         "idle_since",
+        "jitter",
         "member",
     )
 
@@ -58,26 +62,29 @@ class Upstream(TlsStream):
         self.exchange: Exchange | None = None
         self.body: Body | None = None
         self.idle_since = 0.0
-        self._waiting: asyncio.Future[str] | None = None
+        self.context = member.context
+        self.jitter = 0.8 + 0.2 * os.urandom(1)[0] / 255  # so that a pool does not end at once
+        self._settled: Callable[[Upstream, str], None] | None = None
         self._partial = b""
         self._head: ResponseHead | None = None
         self._answers = 0
         self._carried = 0
 
-    def connect(self) -> asyncio.Future[str]:
-        """Begin the handshake on a connected socket; the future tells what went wrong, or ''."""
-        self._waiting = self.loop.create_future()
+    def connect(self, settled: Callable[[Upstream, str], None]) -> None:
+        """Begin the handshake on a connected socket; `settled` is told what went wrong, or ''."""
+        self._settled = settled
+        self.member.connections.add(self)
+        self.deadline = monotonic() + self.member.limits.handshake_timeout_s
         self.resume_reading()
         self.handshake()
-        return self._waiting
 
     def on_up(self) -> None:
         self._settle("")
 
     def _settle(self, problem: str) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(problem)
-        self._waiting = None
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled(self, problem)
 
     @property
     def resumed(self) -> bool:
@@ -221,8 +228,8 @@ class Upstream(TlsStream):
         self.body = None
         exchange.upstream = None
         self._answers += 1
-        if self._answers == 1:
-            self.member.keep_session(self._tls.session)
+        if self._answers == 1 and self.member.wants_session(self, now):
+            self.member.keep_session(self._tls.session, now)
         if reusable and exchange.body_done and self._carried < BULK_BYTES and not self.closed:
             self.member.release(self, now)
         else:
@@ -353,7 +360,7 @@ class Upstream(TlsStream):
             self.deadline = monotonic() + self.member.limits.body_timeout_s
             return
         exchange, self.exchange = self.exchange, None
-        waiting = self._waiting is not None
+        waiting = self._settled is not None
         self.member.forget(self)
         self.abort()
         self._settle("the TLS handshake timed out")

@@ -1,0 +1,160 @@
+"""Owns the way to a new connection: a cluster's addresses, the TCP connect, the TLS handshake.
+
+Must not know calls: whoever dials is told of the connection, or of what went wrong at every
+address. Steps are callbacks, not a task: a new connection is on the path of a call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from sidecar.log import log_event
+from sidecar.stream import NEVER, describe
+from sidecar.tasks import spawn
+from sidecar.upstream import Upstream
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from sidecar.member import Member
+
+    Then = Callable[["Upstream | str"], None]
+
+_NAMES_S = 30.0
+_MAX_ADDRESSES = 4
+_UNDER_WAY = (0, errno.EINPROGRESS)
+
+Address = tuple[int, tuple[Any, ...]]
+
+
+class Dialer:
+    """Knows a cluster's addresses and opens connections to them, one after the other."""
+
+    def __init__(self, member: Member, loop: asyncio.AbstractEventLoop) -> None:
+        self.member = member
+        self.loop = loop
+        self._host = member.cluster.host
+        self._port = member.cluster.port
+        literal = _literal(self._host, self._port)  # asking the resolver would start its threads
+        self._addresses: Sequence[Address] = (literal,) if literal else ()
+        self._fresh_until = NEVER if literal else 0.0
+
+    def dial(self, then: Then) -> None:
+        """Open a connection; `then` gets it, or the reason why there is none."""
+        if monotonic() < self._fresh_until:
+            _Attempt(self, self._addresses, then)
+        else:
+            spawn(self._resolve(then), "resolve")
+
+    async def _resolve(self, then: Then) -> None:
+        try:
+            found = await self.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
+        except OSError as failure:
+            if not self._addresses:
+                then(f"its name {self._host} does not resolve: {describe(failure)}")
+                return
+            log_event("warning", "name_lost", cluster=self.member.name, host=self._host)
+        self._fresh_until = monotonic() + _NAMES_S
+        _Attempt(self, self._addresses, then)
+
+
+class _Attempt:
+    """One new connection under way: address after address until one answers."""
+
+    __slots__ = ("_addresses", "_dialer", "_sock", "_then", "_timer")
+
+    def __init__(self, dialer: Dialer, addresses: Sequence[Address], then: Then) -> None:
+        self._dialer = dialer
+        self._addresses = list(addresses)
+        self._then = then
+        self._sock: socket.socket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._next("it has no address")
+
+    def _next(self, problem: str) -> None:
+        while self._addresses:
+            family, name = self._addresses.pop(0)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            except OSError as failure:
+                problem = describe(failure)
+                continue
+            code = errno.EINVAL
+            with contextlib.suppress(OSError):
+                _keep_alive(sock)
+                code = sock.connect_ex(name)
+            if code in _UNDER_WAY:
+                self._wait(sock)
+                return
+            sock.close()
+            problem = os.strerror(code).lower()
+        self._then(problem)
+
+    def _wait(self, sock: socket.socket) -> None:
+        loop = self._dialer.loop
+        self._sock = sock
+        loop.add_writer(sock, self._connected)
+        self._timer = loop.call_later(self._dialer.member.limits.connect_timeout_s, self._timed_out)
+
+    def _leave(self) -> socket.socket | None:
+        if self._timer is not None:
+            self._timer.cancel()
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._dialer.loop.remove_writer(sock)
+        return sock
+
+    def _timed_out(self) -> None:
+        if (sock := self._leave()) is not None:
+            sock.close()
+        self._next(f"no connection within {self._dialer.member.limits.connect_timeout_s:g} s")
+
+    def _connected(self) -> None:
+        sock = self._leave()
+        if sock is None:
+            return
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            sock.close()
+            self._next(os.strerror(code).lower())
+            return
+        try:
+            connection = Upstream(self._dialer.loop, sock, self._dialer.member)
+        except (ssl.SSLError, ValueError) as failure:
+            sock.close()
+            self._next(describe(failure))
+            return
+        connection.connect(self._settled)
+
+    def _settled(self, connection: Upstream, problem: str) -> None:
+        if problem:
+            self._next(problem)
+        else:
+            self._then(connection)
+
+
+def _literal(host: str, port: int) -> Address | None:
+    """The address that an IP is, without asking anybody."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return family, (host, port)
+    return None
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Find dead peers: probes when idle, a bound on unacknowledged data when not."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
