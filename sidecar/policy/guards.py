@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.verdict import Body
 
+# These bodies are small, and judging them builds what they hold: some 60 bytes for each part.
+_TOKEN_REQUEST_BYTES: Final = 64 * 1024
+_EPHEMERALS_BYTES: Final = 256 * 1024
 _WRITES: Final = frozenset({"create", "update", "patch"})
 _DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -92,8 +95,8 @@ def _judge_token(
     if closed_audiences is None:
         return AUDIENCES_UNKNOWN
     if body is None:
-        return NeedBody()
-    form = judge_format(info.verb, body)
+        return NeedBody(_TOKEN_REQUEST_BYTES)
+    form = judge_format(info.verb, body, _TOKEN_REQUEST_BYTES)
     if isinstance(form, Denial):
         return form
     return judge_token_request(form, body.content, closed_audiences)
@@ -124,8 +127,8 @@ def _judge_ephemeral(
     if info.verb not in _WRITES:
         return None
     if body is None:
-        return NeedBody()
-    form = judge_format(info.verb, body)
+        return NeedBody(_EPHEMERALS_BYTES)
+    form = judge_format(info.verb, body, _EPHEMERALS_BYTES)
     if isinstance(form, Denial):
         return form
     return _answer(
@@ -147,6 +150,12 @@ def _answer(rule: str, what: str, remedy: str, form: Format, finding: Finding) -
             Reason.UNSUPPORTED_MEDIA_TYPE,
             rule,
             f"this {form.value} body cannot be judged, and {what}: send it as JSON",
+        )
+    if finding is Finding.OVERSIZED:
+        return Denial(
+            Reason.REQUEST_ENTITY_TOO_LARGE,
+            rule,
+            f"this body holds too many strings to be judged, and {what}: send fewer",
         )
     return Denial(
         Reason.BAD_REQUEST, rule, f"the body is not valid {form.value}, and {what}: correct it"

@@ -111,7 +111,10 @@ def says_forbidden(case: Case, strings: list[str]) -> bool:
 
 Maker = Callable[[random.Random, Case, str], bytes]
 FORMATS: dict[str, Maker] = {
-    "application/json": lambda source, case, text: spell_json(source, case.keys, text),
+    # Now and then one that is YAML, should the server look beyond the media type.
+    "application/json": lambda source, case, text: (
+        spell_json if source.random() < 0.9 else spell_yaml
+    )(source, case.keys, text),
     "application/yaml": lambda source, case, text: spell_yaml(source, case.keys, text),
     APPLY: lambda source, case, text: spell_yaml(source, case.keys, text),
     PROTOBUF: lambda source, case, text: spell_protobuf(

@@ -56,6 +56,13 @@ def test_other_formats_are_refused(verb: str, body: Body, code: int, why: str) -
     assert why in refused.message
 
 
+def test_a_smaller_limit() -> None:
+    refused = judge_format("create", Body("", b"four"), 3)
+    assert isinstance(refused, Denial)
+    assert REASON_CODES[refused.reason] == 413
+    assert judge_format("create", Body("", b"four"), 4) is Format.JSON
+
+
 def test_identity_is_no_encoding() -> None:
     body = Body("application/json", bytes(MAX_BODY_BYTES), "Identity")
     assert judge_format("create", body) is Format.JSON
@@ -79,12 +86,16 @@ def test_identity_is_no_encoding() -> None:
         (r'{"a": "\\", "b": "\n"}', Finding.ABSENT),
         (r'{"a": "\ud800"}', Finding.ABSENT),
         (r'{"a": "\x65"}', Finding.MALFORMED),
-        ('{"type": "example.com/bad"', Finding.MALFORMED),
-        ("\ufeff{}\\", Finding.MALFORMED),
-        ("[" * 100_000 + "\\", Finding.MALFORMED),
-        ("9" * 5_000 + "\\", Finding.MALFORMED),
-        # Invalid, but nothing that the server could read says it.
+        (r'{"a": "\u12"}', Finding.MALFORMED),
+        ('{"type": "example.com/bad"', Finding.PRESENT),
+        # No JSON, which is for the server to say: nothing that it could read says it.
         ("{", Finding.ABSENT),
+        ("\\", Finding.ABSENT),
+        ('{"a": "b', Finding.ABSENT),
+        ('{"a": "\\', Finding.MALFORMED),
+        ('{"a": "' + '\\"' * 300_000, Finding.MALFORMED),
+        ('["\\n"' + ',""' * 200_000 + "]", Finding.OVERSIZED),
+        ("[" * 100_000 + "\\", Finding.ABSENT),
     ],
 )
 def test_json(text: str, finding: Finding) -> None:
@@ -107,6 +118,11 @@ def test_json(text: str, finding: Finding) -> None:
         ("a: b\x00", Finding.UNPROVEN),
         ("\ufeffa: b", Finding.UNPROVEN),
         ("", Finding.ABSENT),
+        ('{"a": "\\n"', Finding.UNPROVEN),
+        ("[" * 40_000 + "\\", Finding.UNPROVEN),
+        ("9" * 5_000 + "\\", Finding.UNPROVEN),
+        # Valid, but too much would have to be built to know.
+        ('["\\n"' + ",[]" * 30_000 + "]", Finding.UNPROVEN),
     ],
 )
 def test_yaml(text: str, finding: Finding) -> None:

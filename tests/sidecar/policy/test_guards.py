@@ -157,7 +157,9 @@ NO_SECRET = (403, "guard/token-secret")
             NO_SECRET,
         ),
         ({"stringData": {"note": "about kubernetes.io/service-account-token"}}, "passes"),
-        (b'{"type": "kubernetes.io/service-account-token"', (400, "guard/token-secret")),
+        (b'{"type": "\\', (400, "guard/token-secret")),
+        (b"\\" + b'""' * 200_001, (413, "guard/token-secret")),
+        (b'{"type": "\\x"}', (400, "guard/token-secret")),
     ],
 )
 def test_secrets(body: object, expected: object) -> None:

@@ -47,6 +47,7 @@ def test_values_are_found_through_every_occurrence(
         (b"\x08\x80", "does not end"),
         (b"\x08" + b"\x80" * 10 + b"\x00", "does not end"),
         (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "does not end"),
+        (b"\x08\x01" * 50_001, "too many"),
         (b"\x0b\x0c", "wire type 3"),
         (b"\x0c", "wire type 4"),
         (b"\x0e", "wire type 6"),
