@@ -1,0 +1,30 @@
+"""Owns the command `mca`: finds the command that was asked for and runs it.
+
+Must not import more than that command needs: `mca sidecar` starts in every pod, and starts fast.
+"""
+
+import sys
+
+EXIT_USAGE = 64
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    match arguments:
+        case ["sidecar", *rest]:
+            from sidecar.__main__ import main as run_sidecar
+
+            return run_sidecar(rest)
+        case ["run", *rest]:
+            from webhook.cli.run import main as run_run
+
+            return run_run(rest)
+        case ["demo", *rest]:
+            from webhook.cli.demo import main as run_demo
+
+            return run_demo(rest)
+        case _:
+            from webhook.cli.overview import main as run_overview
+
+            return run_overview(arguments)

@@ -1,0 +1,51 @@
+"""Owns how arguments are parsed and how a command complains: the same way in all of them.
+
+Must not know any command.
+"""
+
+import argparse
+import importlib.util
+import sys
+from typing import NoReturn
+
+from webhook.cli import EXIT_USAGE
+
+CONTROL_EXTRA = "multi-cluster-adapter[control]"
+
+
+class Parser(argparse.ArgumentParser):
+    """Keeps the line ends of its texts; a mistake is exit code 64, as any bad configuration."""
+
+    def __init__(self, *, prog: str, usage: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def complain(text: str) -> None:
+    """One line, or one for each line of the text, on standard error."""
+    for line in text.splitlines():
+        sys.stderr.write(f"mca: {printable(line)}\n")
+    sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """The text without what would move the cursor or colour the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def lacks_extra(command: str, *modules: str) -> bool:
+    """Whether a module of the extra is missing; says what to install."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        complain(f"{command} needs {' and '.join(missing)}: install {CONTROL_EXTRA}")
+    return bool(missing)

@@ -1,0 +1,46 @@
+"""Owns what `mca` says about itself: its help, its version, and what is no command of it.
+
+Must not run a command, nor import one.
+"""
+
+from webhook.cli.arguments import Parser
+
+_DESCRIPTION = "Gives every program its own Kubernetes API, which holds the credentials for it."
+_COMMANDS = """\
+commands:
+  sidecar     serve the API for the containers of a pod, as `python -m sidecar` does
+  run         run one command at this terminal with an API of its own
+  demo        see the main job done on a real control plane
+
+`mca COMMAND --help` tells more.
+
+examples:
+  mca run -- kubectl get pods
+  mca run --context staging -- python report.py
+  mca demo
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Answer `mca --help`, `mca --version`, `mca`; refuse what is no command."""
+    parser = Parser(
+        prog="mca", description=_DESCRIPTION, epilog=_COMMANDS, usage="mca COMMAND [ARGUMENT ...]"
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("command", nargs="?", help="one of those below")
+    given, unknown = parser.parse_known_args(arguments)
+    if given.command is not None:
+        parser.error(f"{given.command!r} is no command; `mca --help` lists them")
+    if unknown:
+        parser.error(f"{unknown[0]!r} is no option of `mca`; `mca --help` lists them")
+    if given.version:
+        print(f"mca {_find_version()}")
+    else:
+        parser.print_help()
+    return 0
+
+
+def _find_version() -> str:
+    from importlib.metadata import version
+
+    return version("multi-cluster-adapter")
