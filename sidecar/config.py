@@ -130,7 +130,8 @@ class Settings:
     unknown: tuple[str, ...]
 
 
-_SERVICE_LINK = re.compile(r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_\d+_.*)?)")
+# Not compiled at every start: hardly any needs it.
+_SERVICE_LINK = r".*_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_\d+_.*)?)"
 
 
 def parse_settings(env: Mapping[str, str]) -> Settings | tuple[str, ...]:
@@ -246,5 +247,5 @@ def _is_unknown(variable: str) -> bool:
     return (
         variable.startswith("MCA_")
         and variable not in _DEFAULTS
-        and _SERVICE_LINK.fullmatch(variable) is None
+        and re.fullmatch(_SERVICE_LINK, variable) is None
     )

@@ -8,10 +8,10 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import NamedTuple, NoReturn
 
 from sidecar.config import Settings
+from sidecar.digest import sha256
 from sidecar.log import log_event
 from sidecar.private_files import (
     open_folder,

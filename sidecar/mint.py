@@ -8,11 +8,11 @@ Certificates are DER by hand: of `cryptography` only the curve is loaded.
 import os
 import time
 from binascii import b2a_base64
-from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from sidecar.digest import sha256
 from sidecar.identity import (
     CA_FILE,
     CERT_FILE,

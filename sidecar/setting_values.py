@@ -53,25 +53,29 @@ def parse_loopback_addresses(text: str) -> tuple[Address, ...]:
     return addresses
 
 
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
 
 
 def _parse_address(text: str) -> Address:
-    match = _ADDRESS.fullmatch(text)
-    if match is None:
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        family, host = AF_INET6, host[1:-1]
+    else:
+        family = AF_INET
+    if not host or (":" in host and family == AF_INET) or not _is_whole(port, 5):
         raise ValueError(
             f"{text!r} is not an IP address and a port; write 127.0.0.1:6443 or [::1]:6443"
         )
-    port = int(match["port"])
-    if not 1 <= port <= _MAX_PORT:
+    if not 1 <= int(port) <= _MAX_PORT:
         raise ValueError(f"{text!r}: a port is 1 to {_MAX_PORT}")
-    host = match["v6"] or match["v4"]
-    family = AF_INET6 if match["v6"] else AF_INET
     try:
-        return Address(inet_ntop(family, inet_pton(family, host)), port)
-    except OSError:
-        raise ValueError(f"{text!r}: {host} is not an IP address") from None
+        return Address(inet_ntop(family, inet_pton(family, host)), int(port))
+    except (OSError, ValueError):
+        raise ValueError(f"{text!r}: {host!r} is not an IP address") from None
+
+
+def _is_whole(text: str, most_digits: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= most_digits
 
 
 def overlap(one: Address, other: Address) -> bool:
@@ -143,14 +147,18 @@ def parse_subdomain(text: str) -> str:
     return text
 
 
-_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 _MAX_SECONDS = 86400
 _MIN_SECONDS = 0.05
 _MAX_WAIT_SECONDS = 60
 
 
+def _is_decimal(text: str) -> bool:
+    whole, point, rest = text.partition(".")
+    return _is_whole(whole, 6) and (not point or _is_whole(rest, 6))
+
+
 def parse_seconds(text: str) -> float:
-    if _SECONDS.fullmatch(text) is None or not _MIN_SECONDS <= float(text) <= _MAX_SECONDS:
+    if not _is_decimal(text) or not _MIN_SECONDS <= float(text) <= _MAX_SECONDS:
         raise ValueError(
             f"{text!r} is not a number of seconds from {_MIN_SECONDS} to {_MAX_SECONDS}"
         )
@@ -159,13 +167,13 @@ def parse_seconds(text: str) -> float:
 
 def parse_wait(text: str) -> float:
     # Whoever waits holds a connection, and the cluster's answer is to come within 75 s.
-    if _SECONDS.fullmatch(text) is None or float(text) > _MAX_WAIT_SECONDS:
+    if not _is_decimal(text) or float(text) > _MAX_WAIT_SECONDS:
         raise ValueError(f"{text!r} is not a number of seconds from 0 to {_MAX_WAIT_SECONDS}")
     return float(text)
 
 
 def _parse_whole(text: str, least: int, most: int) -> int:
-    if re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
+    if not _is_whole(text, 9) or not least <= int(text) <= most:
         raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
 

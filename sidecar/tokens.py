@@ -5,9 +5,9 @@ Must not store or log one. They open nothing but this sidecar, and only while it
 
 from binascii import b2a_base64
 from collections.abc import Iterable
-from hmac import compare_digest, digest
 
 from sidecar.config import Settings
+from sidecar.digest import compare_digest, hmac_sha256
 from sidecar.policy.verdict import Caller
 from sidecar.secret import Secret
 
@@ -16,7 +16,7 @@ _PURPOSE = b"mca caller token v1\0"
 
 def container_token(seed: Secret, container: str) -> Secret:
     """`mca-<container>.<mac>`: two parts, so that nothing takes it for a JWT of three."""
-    mac = digest(seed.reveal(), _PURPOSE + container.encode(), "sha256")
+    mac = hmac_sha256(seed.reveal(), _PURPOSE + container.encode())
     text = b2a_base64(mac, newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=")
     return Secret(b"mca-" + container.encode() + b"." + text)
 
