@@ -47,7 +47,7 @@ class SnapshotFile:
         return self._take(_parse(content, self._settings))
 
     def _take(self, loaded: Snapshot | tuple[str, ...]) -> Snapshot | None:
-        if isinstance(loaded, tuple):
+        if not isinstance(loaded, Snapshot):
             self.errors = loaded
             self._tell()
             return None
@@ -78,7 +78,7 @@ def own_namespace(settings: Settings, snapshot: Snapshot | None) -> str:
 
 def _parse(content: bytes, settings: Settings) -> Snapshot | tuple[str, ...]:
     parsed = parse_snapshot(content)
-    if isinstance(parsed, tuple):
+    if not isinstance(parsed, Snapshot):
         return tuple(f"MCA_SNAPSHOT: {settings.snapshot_path}: {error}" for error in parsed)
     if settings.namespace and parsed.namespace != settings.namespace:
         return (
@@ -126,7 +126,7 @@ def _home_snapshot(settings: Settings) -> Snapshot | tuple[str, ...]:
         "routes": [],
     }
     parsed = parse_snapshot(json.dumps(document).encode())
-    if isinstance(parsed, tuple):
+    if not isinstance(parsed, Snapshot):
         return tuple(f"{_variable(error)}: {error}" for error in parsed)
     return parsed
 
