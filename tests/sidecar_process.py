@@ -77,9 +77,10 @@ class SidecarProcess:
     """`with SidecarProcess(plane) as sidecar:` - started and ready on entry, gone on exit.
 
     `cluster` is a control plane, a `Cluster`, or None with a `snapshot` of one's own (bytes are
-    written as they are); neither means that no MCA_SNAPSHOT is set. `env` wins over ours, None
-    takes a variable away. `before` are Python statements for the process before it becomes the
-    sidecar. `stdout` replaces the file that `audit_lines` reads.
+    written as they are); neither means that no MCA_SNAPSHOT is set. `env` wins over ours, with
+    {port} and {admin_port} filled in, and None takes a variable away. `before` are Python
+    statements for the process before it becomes the sidecar. `stdout` replaces the file that
+    `audit_lines` reads.
     """
 
     def __init__(
@@ -92,13 +93,14 @@ class SidecarProcess:
         namespace: str = "team-a",
         before: str = "",
         stdout: int | None = None,
+        port: int = 0,
         arguments: Sequence[str] = (),
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mca-sidecar-"))
         self.folder.chmod(0o755)
         self.containers = tuple(containers)
         self.namespace = namespace
-        self.port = choose_port()
+        self.port = port or choose_port()
         self.admin_port = choose_port()
         self.revision = 0
         self._before = before
@@ -199,7 +201,10 @@ class SidecarProcess:
         if self._has_snapshot:
             told["MCA_SNAPSHOT"] = str(self.snapshot_path)
         told |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
-        told |= self._env
+        for name, text in self._env.items():
+            told[name] = text and text.replace("{port}", str(self.port)).replace(
+                "{admin_port}", str(self.admin_port)
+            )
         return {name: text for name, text in told.items() if text is not None}
 
     def spawn(self) -> Self:
