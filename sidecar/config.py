@@ -6,7 +6,6 @@ once, each names its variable and says what to write instead.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from sidecar.log import Level
@@ -108,8 +107,7 @@ class Limits(NamedTuple):
     refresh_wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     api_listen: tuple[Address, ...]
     admin_listen: tuple[Address, ...]
     metrics_public: bool

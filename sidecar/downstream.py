@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.chunks import Body, ChunkedBody, FramingError, LengthBody
 from sidecar.exchange import Exchange
-from sidecar.head import CHUNKED
+from sidecar.grammar import CHUNKED
 from sidecar.policy import verdict as policy
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.status import status_response
@@ -273,7 +273,7 @@ class Client(TlsStream):
 
     def _refuse_body(self, known: Known, decided: Decided) -> None:
         self._stop_gathering()
-        message = "the request's body must be judged and is larger than 3 MiB"
+        message = "the request's body is larger than what can be judged here"
         refusal = Denial(Reason.REQUEST_ENTITY_TOO_LARGE, "http/body", message)
         self._refuse(refusal, known, decided, close=True)
 

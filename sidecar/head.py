@@ -7,19 +7,24 @@ remembered; a line that is seen for the first time takes the full grammar.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from sidecar.grammar import (
+    CHUNKED,
+    CONNECTION_OPTIONS,
+    FIELD,
+    MESSAGE_FIELDS,
+    parse_body_length,
+    parse_connection,
+)
 from sidecar.policy.verdict import Denial, Reason
 
 MAX_FIELDS = 200
 _MEMO_LINES = 2048
 _MEMO_LINE_BYTES = 512
-CHUNKED = -1
 
 _REQUEST_LINE = re.compile(rb"([A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/1\.1")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _VERSION = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/[0-9.]+")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
 _ORIGIN = re.compile(rb"https?://([^/?#@\s]+)")
 _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}[ \t]*")
 _BEARER_PROTOCOL = b"base64url.bearer.authorization.k8s.io."
@@ -78,14 +83,11 @@ _JUDGED = frozenset(
 )
 _NEVER_REPEAT = frozenset((b"traceparent", b"tracestate", b"x-request-id", b"kubectl-session"))
 _UPGRADES = frozenset((b"websocket", b"spdy/3.1"))
-_FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type"))
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"upgrade", b""))
 
 _lines: dict[bytes, bytes] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What one request's header block says; `kept` starts with CRLF and has no blank line."""
 
     kept: bytes
@@ -140,14 +142,15 @@ def parse_head(block: bytes, hosts: frozenset[bytes]) -> RequestHead | Denial:
     if not seen.keys() - {b"host", b"authorization"} and len(seen) == 2:
         refused = _check_host(fields, hosts)
         length = 0
-        connection: list[bytes] = []
+        connection: set[bytes] = set()
     else:
         refused = _check_host(fields, hosts) or _check_origin(fields) or _check_single(fields)
-        connection = _connection(fields)
-        length = _body_length(fields)
+        connection = parse_connection(seen)
         refused = refused or _apply_connection(fields, connection)
-        if length < CHUNKED:
-            refused = refused or _bad("framing", "the body's framing is ambiguous or malformed")
+        try:
+            length = parse_body_length(seen) or 0
+        except ValueError as failure:
+            return refused or _bad("framing", str(failure))
     if refused is not None:
         return refused
     upgrade = fields.one(b"upgrade") if b"upgrade" in connection else None
@@ -205,7 +208,7 @@ def _gather(block: bytes) -> _Fields | Denial:
 
 
 def _classify(line: bytes, fields: _Fields) -> bytes | Denial:
-    match = _FIELD.fullmatch(line)
+    match = FIELD.fullmatch(line)
     if match is None:
         return _bad("field", "a header line is not `name: value`")
     name = match[1].lower()
@@ -280,35 +283,17 @@ def _check_single(fields: _Fields) -> Denial | None:
     return None
 
 
-def _connection(fields: _Fields) -> list[bytes]:
-    values = fields.seen.get(b"connection", ())
-    return [token.strip(b" \t").lower() for value in values for token in value.split(b",")]
-
-
-def _apply_connection(fields: _Fields, tokens: list[bytes]) -> Denial | None:
-    named = set(tokens) - _PLAIN_CONNECTION
+def _apply_connection(fields: _Fields, tokens: set[bytes]) -> Denial | None:
+    named = tokens - CONNECTION_OPTIONS
     if not named:
         return None
-    if named & _FRAMING:
+    if named & MESSAGE_FIELDS:
         return _bad("connection", "the Connection header names a field that it must not")
     fields.repeats = False
     fields.kept = [line for line in fields.kept if line.partition(b":")[0].lower() not in named]
     if b"traceparent" in named:
         fields.traced = False
     return None
-
-
-def _body_length(fields: _Fields) -> int:
-    lengths = fields.seen.get(b"content-length")
-    codings = fields.seen.get(b"transfer-encoding")
-    if codings is not None:
-        chunked = len(codings) == 1 and codings[0].lower() == b"chunked" and lengths is None
-        return CHUNKED if chunked else CHUNKED - 1
-    if lengths is None:
-        return 0
-    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
-        return CHUNKED - 1
-    return int(lengths[0])
 
 
 def _websocket_protocols(fields: _Fields) -> bytes:

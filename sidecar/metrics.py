@@ -117,7 +117,6 @@ class Metrics:
         self._durations: dict[tuple[str, str], Histogram] = {}
         self._denials: dict[str, Counter] = {}
         self._routings: dict[tuple[str, str], Counter] = {}
-        self.audit_dropped = Counter()
         self.shed = Counter()
         self.upstream_opened = Counter()
         self.upstream_resumed = Counter()
@@ -172,7 +171,6 @@ class Metrics:
             labels = f'route="{route}",cluster="{cluster}"'
             yield f"mca_routing_decisions_total{{{labels}}} {counter.value}"
         for name, text, single in (
-            ("mca_audit_dropped_total", "Audit lines nobody took.", self.audit_dropped),
             ("mca_shed_total", "Calls refused to save memory or descriptors.", self.shed),
             ("mca_upstream_opened_total", "Connections opened upstream.", self.upstream_opened),
             ("mca_upstream_resumed_total", "Of those, resumed sessions.", self.upstream_resumed),

@@ -6,16 +6,21 @@ the audit id that the API server echoes, so a judged head is remembered with tha
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-CHUNKED = -1
+from sidecar.grammar import (
+    CONNECTION_OPTIONS,
+    FIELD,
+    MESSAGE_FIELDS,
+    parse_body_length,
+    parse_connection,
+)
+
 UNTIL_CLOSE = -2
 _MEMO_HEADS = 1024
 _MEMO_HEAD_BYTES = 2048
 
 _STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
 _HOP = frozenset(
     (
         b"connection",
@@ -29,9 +34,6 @@ _HOP = frozenset(
     )
 )
 _JUDGED = frozenset((b"connection", b"content-length", b"transfer-encoding", b"upgrade"))
-_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"content-type"))
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"upgrade", b""))
-_BODYLESS = frozenset((204, 304))
 
 _heads: dict[tuple[bytes, bytes], "ResponseHead"] = {}
 
@@ -40,8 +42,7 @@ class ResponseError(ValueError):
     """The upstream's answer is not one that can be passed on; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """What a response head says about what follows it."""
 
     status: int
@@ -51,12 +52,6 @@ class ResponseHead:
     dropped: frozenset[bytes]  # fields that end here; empty: pass the head as it is
     content_type: bytes
     encoded: bool
-
-    def body_length(self, method: str) -> int:
-        """The framing of the body that follows, given the request's method."""
-        if method == "HEAD" or self.status in _BODYLESS or self.status < 200:
-            return 0
-        return self.length
 
     def forwarded(self, head: bytes, extra: bytes = b"") -> bytes:
         """The head as the client gets it: less what is hop by hop, plus `extra` lines."""
@@ -94,7 +89,7 @@ def _parse(head: bytes) -> ResponseHead:
     content_type = b""
     encoded = False
     for line in lines[1:]:
-        field = _FIELD.fullmatch(line)
+        field = FIELD.fullmatch(line)
         if field is None:
             raise ResponseError("a header line is not `name: value`")
         name = field[1].lower()
@@ -106,9 +101,13 @@ def _parse(head: bytes) -> ResponseHead:
             content_type = field[2].strip(b" \t").lower()
         elif name == b"content-encoding":
             encoded = True
-    connection = _connection(judged)
+    connection = parse_connection(judged)
     dropped |= _named(connection)
-    length = _body_length(judged)
+    try:
+        framing = parse_body_length(judged)
+    except ValueError as failure:
+        raise ResponseError(str(failure)) from None
+    length = UNTIL_CLOSE if framing is None else framing
     return ResponseHead(
         status=status,
         length=length,
@@ -120,27 +119,8 @@ def _parse(head: bytes) -> ResponseHead:
     )
 
 
-def _connection(judged: dict[bytes, list[bytes]]) -> set[bytes]:
-    values = judged.get(b"connection", ())
-    return {token.strip(b" \t").lower() for value in values for token in value.split(b",")}
-
-
 def _named(connection: set[bytes]) -> set[bytes]:
-    named = connection - _PLAIN_CONNECTION
-    if named & _FRAMING:
+    named = connection - CONNECTION_OPTIONS
+    if named & MESSAGE_FIELDS:
         raise ResponseError("its Connection header names a field that it must not")
     return named
-
-
-def _body_length(judged: dict[bytes, list[bytes]]) -> int:
-    lengths = judged.get(b"content-length")
-    codings = judged.get(b"transfer-encoding")
-    if codings is not None:
-        if len(codings) != 1 or codings[0].lower() != b"chunked" or lengths is not None:
-            raise ResponseError("its body is framed in two ways or in an unknown one")
-        return CHUNKED
-    if lengths is None:
-        return UNTIL_CLOSE
-    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
-        raise ResponseError("its Content-Length is given twice or is no number")
-    return int(lengths[0])

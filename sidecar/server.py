@@ -22,11 +22,11 @@ from sidecar.log import log_event
 from sidecar.member import Member
 from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
-from sidecar.policy.verdict import Caller, Denial, Reason
+from sidecar.policy.verdict import Denial, Reason
 from sidecar.pressure import Pressure, trim_memory
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import RECORD, ReadSize
-from sidecar.tokens import Callers
+from sidecar.tokens import open_callers
 
 if TYPE_CHECKING:
     import socket
@@ -66,13 +66,8 @@ class Server:
         self.clients: set[Client] = set()
         self.shedding = False
         namespace = own_namespace(settings, source.snapshot)
-        callers = [
-            Caller(container, namespace, settings.service_account, settings.pod)
-            for container in settings.containers
-        ]
-        self.gate = Gate(
-            _host_names(settings), Callers(identity.seed, callers), self.metrics, self.audit
-        )
+        callers = open_callers(settings, identity.seed, namespace)
+        self.gate = Gate(_host_names(settings), callers, self.metrics, self.audit)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
         self._gathered = 0
@@ -308,6 +303,8 @@ class Server:
         gauge("mca_snapshot_info", "The snapshot in use.",
               lambda: {f'revision="{_label(self.source.snapshot.revision)}"': 1}
               if self.source.snapshot else {})  # fmt: skip
+        gauge("mca_log_lines_dropped", "Lines that nobody took, not yet reported.",
+              lambda: {"": log.stdout.dropped_lines})  # fmt: skip
         gauge("mca_memory_ratio", "Memory in use, of the cgroup's limit.",
               lambda: {"": round(self.pressure.measure(), 4)})  # fmt: skip
 
@@ -325,6 +322,7 @@ def _freeze() -> None:
     """What the start made stays: the collector need not look at it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _server_context(identity: Identity) -> ssl.SSLContext:

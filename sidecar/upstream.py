@@ -12,8 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthBody
+from sidecar.grammar import CHUNKED
 from sidecar.policy.verdict import Reason
-from sidecar.response import CHUNKED, UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
+from sidecar.response import UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
 from sidecar.stream import NEVER, TlsStream
 from sidecar.tasks import spawn
 from sidecar.watch_frames import watch_frames

@@ -7,8 +7,7 @@ executor picks among a plan's candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.audiences import plain_audience
 from sidecar.policy.guards import judge_identity
@@ -25,8 +24,7 @@ _HOME_PLAN: Final = Plan(PlanKind.SINGLE, (HOME,))
 _HOME_RULE: Final = "default/home"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """A snapshot made quick to decide with.
 
     `closed_audiences` None: not known, so no token request passes.

@@ -7,12 +7,11 @@ paths are only checked for their form.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar.policy.verdict import shown
 
@@ -42,23 +41,20 @@ _PEM: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFile:
+class TokenFile(NamedTuple):
     """A bearer token, read from a file."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class CertFiles:
+class CertFiles(NamedTuple):
     """A client certificate and its key, read from files."""
 
     cert_path: str
     key_path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(NamedTuple):
     """A member.
 
     Where it is, how it proves itself (exactly one of ca_bundle and ca_file), what we prove to it.
@@ -292,7 +288,7 @@ class _Check:
             blocks = _PEM.findall(bundle.decode("ascii"))
             for block in blocks:
                 base64.b64decode("".join(block.split()), validate=True)
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not ASCII, not base64
             self.fail(path, remedy)
             return None
         if not blocks or b"PRIVATE KEY" in bundle:

@@ -6,8 +6,7 @@ It must not decide anything.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 # What the API server itself takes as a request body (MaxRequestBodyBytes).
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
@@ -57,8 +56,7 @@ REASON_CODES: Final[dict[Reason, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(NamedTuple):
     """A refusal.
 
     `rule` is stable and meant for machines, `message` says what, why and what to do instead.
@@ -78,8 +76,7 @@ class PlanKind(enum.Enum):
     SINGLE = "single"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Where a permitted call goes.
 
     Candidates in order; the executor picks among them by health, unseen by the core.
@@ -117,15 +114,13 @@ class Permit:
         return f"Permit(plan={self.plan!r}, rule={self.rule!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class NeedBody:
+class NeedBody(NamedTuple):
     """The verdict hangs on the body: gather at most `limit` bytes (413 beyond) and ask again."""
 
     limit: int = MAX_BODY_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A gathered request body with the header fields that say how the server would read it."""
 
     content_type: str
@@ -133,8 +128,7 @@ class Body:
     content_encoding: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who calls: the container that the presented token was given to."""
 
     container: str
