@@ -15,6 +15,7 @@ RECORD = 16384  # the most plaintext that a TLS record carries; a MemoryBIO neve
 _RAW = bytearray(8 * RECORD)
 _RAW_VIEW = memoryview(_RAW)
 NEVER = float("inf")
+_GATHERED = 512  # pieces that one system call takes; the kernel's bound is 1,024
 
 
 class ReadSize:
@@ -245,17 +246,16 @@ class TlsStream:
         queue = self._queue
         if not queue or self.blocked or self.closed:
             return
-        out = queue[0] if len(queue) == 1 else b"".join(queue)
-        queue.clear()
         try:
-            sent = self._send(out)
+            sent = self.sock.sendmsg(queue[:_GATHERED])
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as failure:
             self._fail_later(failure)
             return
-        if sent < len(out):
-            self._block(memoryview(out)[sent:])
+        if sent < sum(map(len, queue)):
+            self._block(memoryview(b"".join(queue))[sent:])
+        queue.clear()
 
     def _block(self, rest: memoryview) -> None:
         self._backlog = rest
