@@ -22,6 +22,7 @@ class Origin:
         self.token_file.write_text(scene.upstream_token)
         self.upstream = Upstream(port, TLS_NAME, scene.ca_file, scene.upstream_token)
         self._handshakes = scene.folder / "handshakes.log"
+        render("origin.js", scene.folder / "origin.js", BODY=scene.body)
         config = render(
             "origin.nginx.conf",
             scene.folder / "origin.conf",
@@ -30,6 +31,7 @@ class Origin:
             CERTIFICATE=scene.serving.certificate,
             KEY=scene.serving.key,
             BODY=scene.body,
+            FOLDER=scene.folder,
             CLOSING=CLOSING_TARGET,
             BULK_LENGTH=BULK_WITH_LENGTH,
             BULK_CHUNKED=BULK_CHUNKED,
