@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// postPaced has workers, each with connections of its own, create objects in waves. Between waves
+// all pause for about the length of one of the idle timeouts, so that what is idle is closed, by
+// one side or the other, just as it is used again. All creates are counted by their outcome.
+func postPaced(ctx context.Context, arguments []string) error {
+	flags := flag.NewFlagSet("paced", flag.ContinueOnError)
+	workers := flags.Int("workers", 125, "")
+	waves := flags.Int("waves", 40, "")
+	around := flags.String("around", "1", "idle timeouts, in seconds, that the pauses are drawn around")
+	spread := flags.Float64("spread", 0.3, "how far around, as a part of the timeout")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	var timeouts []float64
+	for _, text := range strings.Split(*around, ",") {
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return err
+		}
+		timeouts = append(timeouts, seconds)
+	}
+	pauses := make([]time.Duration, *waves)
+	for wave := range pauses {
+		seconds := timeouts[wave%len(timeouts)] * (1 + *spread*(2*rand.Float64()-1))
+		pauses[wave] = time.Duration(seconds * float64(time.Second))
+	}
+	clients := make([]kubernetes.Interface, *workers)
+	for worker := range clients {
+		client, err := lone()
+		if err != nil {
+			return err
+		}
+		clients[worker] = client
+	}
+	outcomes := map[string]int{}
+	var mutex sync.Mutex
+	var all sync.WaitGroup
+	began := time.Now()
+	for worker, client := range clients {
+		all.Go(func() {
+			for wave, pause := range pauses {
+				said := post(ctx, client, fmt.Sprintf("paced-%d-%d", worker, wave))
+				mutex.Lock()
+				outcomes[said]++
+				mutex.Unlock()
+				// Not all at the same instant: some before, some in the middle of the closing.
+				time.Sleep(pause + time.Duration(rand.IntN(20))*time.Millisecond)
+			}
+		})
+	}
+	all.Wait()
+	tell("paced", map[string]any{"outcomes": outcomes, "seconds": time.Since(began).Seconds()})
+	return nil
+}
+
+// lone is a client with a transport of its own: client-go shares one among equal configurations.
+func lone() (kubernetes.Interface, error) {
+	config, _, err := inCluster(nil)
+	if err != nil {
+		return nil, err
+	}
+	config.ContentType = protobuf
+	config.Dial = (&net.Dialer{}).DialContext
+	return kubernetes.NewForConfig(config)
+}
+
+func post(ctx context.Context, client kubernetes.Interface, name string) string {
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	_, err := client.CoreV1().ConfigMaps(namespaceOfPod()).Create(ctx, object, metav1.CreateOptions{})
+	if err != nil {
+		return err.Error()
+	}
+	return "created"
+}
