@@ -28,7 +28,8 @@ _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 class FileCredential(ABC):
     """One cluster's credential; `generation` grows with each new one, 0 means none yet.
 
-    With `wait_s`, somebody is expected to write a newer one soon after a refusal was logged.
+    With `wait_s`, somebody is expected to write a newer one soon after a refusal was logged, or
+    the same again to say that there is none.
     """
 
     def __init__(self, *files: WatchedFile, cluster: str = "", wait_s: float = 0.0) -> None:
@@ -39,6 +40,7 @@ class FileCredential(ABC):
         self._wait_s = wait_s
         self._refreshed_at = float("-inf")
         self._refused = 0  # the generation that the files were last read again for
+        self._awaited_until = float("-inf")
         self._told = ""
 
     @abstractmethod
@@ -77,24 +79,29 @@ class FileCredential(ABC):
         comes while another waits, waits no longer than that one.
         """
         now = time.monotonic()
-        asked_before = self._refused == seen_generation
-        interval_s = max(self._wait_s, _LEAST_REFRESH_S) if asked_before else _LEAST_REFRESH_S
-        if self.generation == seen_generation and now - self._refreshed_at >= interval_s:
+        rested = now - self._refreshed_at >= _LEAST_REFRESH_S
+        if self.generation == seen_generation and rested and not self._is_awaited(seen_generation):
             self._refreshed_at = now
-            self._refused = seen_generation
             self.poll(now, force=True)
             if self.generation == seen_generation:
+                self._refused = seen_generation
+                self._awaited_until = now + self._wait_s
                 log_event("warning", "credential_refused", cluster=self.cluster)
+        marks = self._marks()
         while self._is_awaited(seen_generation):
             await asyncio.sleep(_LOOK_S)
             self.poll()
+            if self.generation == seen_generation and not self.problem and self._marks() != marks:
+                self._awaited_until = float("-inf")
         return self.generation != seen_generation
 
     def _is_awaited(self, refused: int) -> bool:
         return (
-            self.generation == self._refused == refused
-            and time.monotonic() < self._refreshed_at + self._wait_s
+            self.generation == self._refused == refused and time.monotonic() < self._awaited_until
         )
+
+    def _marks(self) -> list[object]:
+        return [file.mark for file in self._files]
 
     def _missing(self) -> str:
         return "; ".join(file.problem for file in self._files if file.content is None)

@@ -19,7 +19,7 @@ class WatchedFile:
     def __init__(self, path: str, max_bytes: int) -> None:
         self.path = path
         self._max_bytes = max_bytes
-        self._mark: _Mark | None = None
+        self.mark: _Mark | None = None  # of the file as it was read; another file, another mark
         self._read_at = float("-inf")
         self.content: bytes | None = None
         self.problem = "it was not read yet"
@@ -30,7 +30,7 @@ class WatchedFile:
             mark = self._stat()
         except OSError as error:
             return self._set(None, None, f"{self.path}: {error.strerror}")
-        if mark == self._mark and not force and now - self._read_at < _REREAD_S:
+        if mark == self.mark and not force and now - self._read_at < _REREAD_S:
             return False
         self._read_at = now
         try:
@@ -58,7 +58,7 @@ class WatchedFile:
         return content, ""
 
     def _set(self, mark: _Mark | None, content: bytes | None, problem: str) -> bool:
-        self._mark = mark
+        self.mark = mark
         changed = (content, problem) != (self.content, self.problem)
         self.content, self.problem = content, problem
         return changed

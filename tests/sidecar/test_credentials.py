@@ -179,6 +179,30 @@ async def test_nobody_waits_twice_for_what_does_not_come(tmp_path: Path, lines: 
     assert len(events(lines)) == 1
 
 
+async def test_the_same_again_says_that_nothing_newer_comes(tmp_path: Path, lines: Path) -> None:
+    swap(tmp_path, b"one")
+    credential = open_credential(TokenFile(str(tmp_path / "token")), wait_s=30)
+    asyncio.get_running_loop().call_later(0.2, swap, tmp_path, b"one")
+    began = time.monotonic()
+    assert await asyncio.gather(*(credential.refresh(1) for _ in range(5))) == [False] * 5
+    # Nor does the next call wait, until it is asked for again.
+    assert not await credential.refresh(1)
+    assert 0.15 < time.monotonic() - began < 2
+    assert len(events(lines)) == 1
+
+
+async def test_half_a_pair_says_nothing(tmp_path: Path) -> None:
+    cert, key = tmp_path / "c", tmp_path / "k"
+    one, two = pair(tmp_path, "one"), pair(tmp_path, "two")
+    cert.write_bytes(one[0])
+    key.write_bytes(one[1])
+    credential = open_credential(CertFiles(str(cert), str(key)), wait_s=30)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, cert.write_bytes, two[0])
+    loop.call_later(0.4, key.write_bytes, two[1])
+    assert await credential.refresh(1)
+
+
 async def test_the_next_credential_may_be_refused_as_soon(tmp_path: Path, lines: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"one")

@@ -181,6 +181,10 @@ class PluginRun:
             with open(output, "rb", buffering=0) as pipe:
                 content = _read_all(pipe, time.monotonic() + timeout_s)
             code = self._reap(pid)
+        except TimeoutError:
+            self.end()
+            self._reap(pid)
+            raise PluginError(f"{plugin.command} did not end within {timeout_s:g} s") from None
         except BaseException:
             self.end()
             self._reap(pid)
@@ -206,7 +210,7 @@ def _read_all(pipe: FileIO, deadline: float) -> bytes | None:
     while True:
         left_s = min(deadline - time.monotonic(), 3600.0)
         if left_s <= 0:
-            raise PluginError("it did not end in time")
+            raise TimeoutError
         if not select.select([pipe], [], [], left_s)[0]:
             continue
         piece = pipe.read(65536)

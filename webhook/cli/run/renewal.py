@@ -109,6 +109,9 @@ class Renewal:
                 self._due_at = _choose_due(issued)
         except (PluginError, OSError) as error:
             problem = str(error)
+        if problem and not self._ended:
+            # The same again: whoever waits for a newer one need not wait any longer.
+            self._put(self._issued)
         if self._ended:
             return
         # The same again, or nothing: asked ever less often.
