@@ -185,6 +185,8 @@ class TlsStream:
                     data += self._read(more)  # the tail of a record brought all of it
             except ssl.SSLWantReadError:
                 return
+            except ssl.SSLZeroReturnError:  # close_notify, after ours went out
+                data = b""
             except (ssl.SSLError, OSError) as failure:
                 self._fail(failure)
                 return
