@@ -8,6 +8,8 @@ sends one, and they have hidden a line feed from one parser before another (requ
 import re
 from typing import Protocol
 
+from sidecar.grammar import CHUNKED
+
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _MAX_SIZE_LINE = 17
 _MAX_TRAILER = 8192
@@ -168,3 +170,8 @@ class ChunkedBody:
         self._trailer_bytes += more
         if self._trailer_bytes > _MAX_TRAILER:
             raise FramingError("the trailer is too long")
+
+
+def request_body(length: int, listener: Listener | None = None) -> Body:
+    """The framing of a request's body."""
+    return ChunkedBody(listener) if length == CHUNKED else LengthBody(length, listener)

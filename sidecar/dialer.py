@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sidecar.log import log_event
+from sidecar.reactor import WRITE
 from sidecar.stream import NEVER, describe
 from sidecar.tasks import spawn
 from sidecar.upstream import Upstream
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sidecar.member import Member
+    from sidecar.reactor import Reactor
 
     Then = Callable[["Upstream | str"], None]
 
@@ -37,9 +39,9 @@ Address = tuple[int, tuple[Any, ...]]
 class Dialer:
     """Knows a cluster's addresses and opens connections to them, one after the other."""
 
-    def __init__(self, member: Member, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, member: Member, reactor: Reactor) -> None:
         self.member = member
-        self.loop = loop
+        self.reactor = reactor
         self._host = member.cluster.host
         self._port = member.cluster.port
         literal = _literal(self._host, self._port)  # asking the resolver would start its threads
@@ -55,7 +57,9 @@ class Dialer:
 
     async def _resolve(self, then: Then) -> None:
         try:
-            found = await self.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            found = await self.reactor.loop.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
             self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
         except OSError as failure:
             if not self._addresses:
@@ -99,17 +103,19 @@ class _Attempt:
         self._then(problem)
 
     def _wait(self, sock: socket.socket) -> None:
-        loop = self._dialer.loop
+        reactor = self._dialer.reactor
         self._sock = sock
-        loop.add_writer(sock, self._connected)
-        self._timer = loop.call_later(self._dialer.member.limits.connect_timeout_s, self._timed_out)
+        reactor.watch(sock.fileno(), self, WRITE)
+        self._timer = reactor.loop.call_later(
+            self._dialer.member.limits.connect_timeout_s, self._timed_out
+        )
 
     def _leave(self) -> socket.socket | None:
         if self._timer is not None:
             self._timer.cancel()
         sock, self._sock = self._sock, None
         if sock is not None:
-            self._dialer.loop.remove_writer(sock)
+            self._dialer.reactor.watch(sock.fileno(), self, 0)
         return sock
 
     def _timed_out(self) -> None:
@@ -117,7 +123,8 @@ class _Attempt:
             sock.close()
         self._next(f"no connection within {self._dialer.member.limits.connect_timeout_s:g} s")
 
-    def _connected(self) -> None:
+    def on_ready(self, events: int) -> None:
+        """Connected, or refused."""
         sock = self._leave()
         if sock is None:
             return
@@ -127,7 +134,7 @@ class _Attempt:
             self._next(os.strerror(code).lower())
             return
         try:
-            connection = Upstream(self._dialer.loop, sock, self._dialer.member)
+            connection = Upstream(self._dialer.reactor, sock, self._dialer.member)
         except (ssl.SSLError, ValueError) as failure:
             sock.close()
             self._next(describe(failure))

@@ -11,16 +11,25 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidecar.chunks import Body, ChunkedBody, FramingError, LengthBody
+from sidecar.chunks import Body, FramingError, request_body
 from sidecar.exchange import Exchange
+from sidecar.gathering import Gathering
 from sidecar.grammar import CHUNKED
-from sidecar.policy import verdict as policy
 from sidecar.policy.verdict import Denial, Reason
+from sidecar.refusals import (
+    BODIES,
+    BODY_TOO_LARGE,
+    HEAD_STALLED,
+    LINE_ENDS,
+    SHED,
+    UPGRADE,
+    bad_body,
+    head_too_large,
+)
 from sidecar.status import status_response
 from sidecar.stream import NEVER, TlsStream
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
 
     from sidecar.gate import Decided, Known
@@ -35,7 +44,6 @@ class Client(TlsStream):
 
     __slots__ = (
         "_gathering",
-        "_lingering",
         "_partial",
         "exchange",
         "gate",
@@ -43,17 +51,14 @@ class Client(TlsStream):
         "server",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, server: Server
-    ) -> None:
-        super().__init__(loop, sock, server.context, server_side=True)
+    def __init__(self, sock: socket.socket, server: Server) -> None:
+        super().__init__(server.reactor, sock, server.context, server_side=True)
         self.server = server
         self.gate = server.gate
         self.exchange: Exchange | None = None
         self.idle_since = monotonic()
         self._partial = b""
-        self._gathering: _Gathering | None = None
-        self._lingering = False
+        self._gathering: Gathering | None = None
         self.deadline = self.idle_since + server.limits.handshake_timeout_s
         self.resume_reading()
 
@@ -64,7 +69,7 @@ class Client(TlsStream):
     # -- requests -------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
-        if self.exchange is not None or self._gathering is not None or self._lingering:
+        if self.exchange is not None or self._gathering is not None:
             self._on_more(data)
             return
         if self._partial:
@@ -98,19 +103,16 @@ class Client(TlsStream):
             self.deadline = monotonic() + limits.head_timeout_s
         self._partial = data
         if len(data) > limits.head_bytes:
-            message = f"the request head is larger than {limits.head_bytes} bytes"
-            self._refuse_early(Denial(Reason.HEADER_FIELDS_TOO_LARGE, "http/head", message))
+            self._refuse_early(head_too_large(limits.head_bytes))
         elif data.count(b"\n") != data.count(b"\r\n") or not data[:1].isalpha():
-            message = "the request head has lines that do not end in CRLF"
-            self._refuse_early(Denial(Reason.BAD_REQUEST, "http/line-ends", message))
+            self._refuse_early(LINE_ENDS)
 
     def _judge(self, line: bytes, block: bytes, rest: bytes, known: Known | None) -> None:
         """The full way of a head: whatever is not remembered comes here."""
         gate = self.gate
         limits = self.server.limits
         if len(line) + len(block) > limits.head_bytes:
-            message = f"the request head is larger than {limits.head_bytes} bytes"
-            self._refuse_early(Denial(Reason.HEADER_FIELDS_TOO_LARGE, "http/head", message))
+            self._refuse_early(head_too_large(limits.head_bytes))
             return
         if known is None:
             judged = gate.judge_block(block)
@@ -132,18 +134,11 @@ class Client(TlsStream):
         head = known.head
         if self.server.shedding:
             self.gate.metrics.shed.value += 1
-            busy = Denial(
-                Reason.SERVICE_UNAVAILABLE,
-                "overload/shed",
-                "the sidecar is out of memory or descriptors; nothing was sent, try again",
-            )
-            self._refuse(busy, known, decided, close=True, retry_after=1)
+            self._refuse(SHED, known, decided, close=True, retry_after=1)
         elif decided.refusal is not None:
             self._refuse_unread(decided.refusal, known, decided, rest)
         elif head.upgrade and not decided.upgrades:
-            message = "only exec, attach and portforward can be upgraded"
-            refusal = Denial(Reason.BAD_REQUEST, "http/upgrade", message)
-            self._refuse(refusal, known, decided, close=True)
+            self._refuse(UPGRADE, known, decided, close=True)
         elif decided.needs is not None:
             self._gather(known, decided, decided.needs.limit, rest)
         else:
@@ -151,7 +146,7 @@ class Client(TlsStream):
 
     def _refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
         """Refuse; the connection lives on if the request's body is here already."""
-        body = _body(known.head.length)
+        body = request_body(known.head.length)
         try:
             _, rest = body.feed(rest)
         except FramingError:
@@ -163,9 +158,9 @@ class Client(TlsStream):
         exchange = Exchange(self, decided, head, self.gate.next_ident())
         self.exchange = exchange
         if head.length:
-            exchange.body = _body(head.length)
+            exchange.body = request_body(head.length)
             exchange.body_done = False
-            self._on_body(exchange, exchange.body, rest)
+            self._onrequest_body(exchange, exchange.body, rest)
             if self.exchange is not exchange:
                 return
         else:
@@ -182,12 +177,13 @@ class Client(TlsStream):
         else:
             member.dispatch(exchange)
 
-    def _on_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
+    def _onrequest_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
             forward, rest = body.feed(data)
         except FramingError as failure:
             self._drop_upstream(exchange)
-            exchange.fail(Reason.BAD_REQUEST, "http/framing", f"the request's body: {failure}")
+            refusal = bad_body(str(failure))
+            exchange.fail(refusal.reason, refusal.rule, refusal.message)
             return
         if body.done:
             exchange.body = None
@@ -202,8 +198,6 @@ class Client(TlsStream):
     def _on_more(self, data: bytes) -> None:
         """Bytes while a call is under way: its body, a tunnel's, or the next request's."""
         exchange = self.exchange
-        if self._lingering:
-            return
         if exchange is None:
             if self._gathering is not None:
                 self._on_gather(self._gathering, data)
@@ -216,7 +210,7 @@ class Client(TlsStream):
                     self.pause_reading()
         elif exchange.body is not None:
             if not exchange.responding:
-                self._on_body(exchange, exchange.body, data)
+                self._onrequest_body(exchange, exchange.body, data)
         else:
             self._partial += data
             if len(self._partial) > _PIPELINED_BYTES:
@@ -228,54 +222,38 @@ class Client(TlsStream):
         length = known.head.length
         reserved = limit if length == CHUNKED else length
         if length > limit:
-            self._refuse_body(known, decided)
-            return
-        if not self.server.reserve_body(reserved):
-            message = "too many bodies wait to be judged; nothing was sent, try again"
-            refusal = Denial(Reason.SERVICE_UNAVAILABLE, "overload/bodies", message)
-            self._refuse(refusal, known, decided, close=True, retry_after=1)
-            return
-        self._gathering = _Gathering(known, decided, limit, reserved)
-        if known.head.expect and not rest:
-            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._on_gather(self._gathering, rest)
+            self._refuse(BODY_TOO_LARGE, known, decided, close=True)
+        elif not self.server.reserve_body(reserved):
+            self._refuse(BODIES, known, decided, close=True, retry_after=1)
+        else:
+            self._gathering = Gathering(known, decided, limit, reserved)
+            if known.head.expect and not rest:
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._on_gather(self._gathering, rest)
 
-    def _on_gather(self, gathering: _Gathering, data: bytes) -> None:
-        try:
-            rest = gathering.feed(data)
-        except FramingError as failure:
-            message = f"the request's body: {failure}"
-            refusal = Denial(Reason.BAD_REQUEST, "http/framing", message)
-            self._refuse_early(refusal, gathering.known)
-            return
-        if gathering.too_large:
-            self._refuse_body(gathering.known, gathering.decided)
-        elif gathering.body.done:
+    def _on_gather(self, gathering: Gathering, data: bytes) -> None:
+        refusal = gathering.feed(data)
+        if refusal is not None:
             self._stop_gathering()
-            self._judge_body(gathering, rest)
+            self._refuse(refusal, gathering.known, gathering.decided, close=True)
+        elif gathering.done:
+            self._stop_gathering()
+            self._judge_body(gathering)
         else:
             self.deadline = monotonic() + self.server.limits.body_timeout_s
 
-    def _judge_body(self, gathering: _Gathering, rest: bytes) -> None:
+    def _judge_body(self, gathering: Gathering) -> None:
         known = gathering.known
-        head = known.head
-        body = policy.Body(head.content_type, gathering.payload(), head.content_encoding)
-        decided = self.gate.judge_body(gathering.decided, known.caller, body)
-        self._partial = rest
+        decided = self.gate.judge_body(gathering.decided, known.caller, gathering.body())
+        self._partial = gathering.rest
         if decided.refusal is not None:
-            self._refuse(decided.refusal, known, decided, rest=rest)
+            self._refuse(decided.refusal, known, decided, rest=gathering.rest)
             return
-        exchange = Exchange(self, decided, head, self.gate.next_ident())
+        exchange = Exchange(self, decided, known.head, self.gate.next_ident())
         exchange.asked = False
         exchange.replay = gathering.raw()
         exchange.bytes_in = len(exchange.replay)
         self._dispatch(exchange, decided)
-
-    def _refuse_body(self, known: Known, decided: Decided) -> None:
-        self._stop_gathering()
-        message = "the request's body is larger than what can be judged here"
-        refusal = Denial(Reason.REQUEST_ENTITY_TOO_LARGE, "http/body", message)
-        self._refuse(refusal, known, decided, close=True)
 
     def _stop_gathering(self) -> None:
         gathering, self._gathering = self._gathering, None
@@ -367,17 +345,18 @@ class Client(TlsStream):
         """Wait for the next request, or take the one that is here; not deeper into the stack."""
         self.idle_since = now
         self.deadline = now + self.server.limits.idle_timeout_s
-        self._partial = b""
+        self._partial = rest
         if rest:
-            self.loop.call_soon(self._continue, rest)
-        else:
-            self.resume_reading()
+            self.deadline = now + self.server.limits.head_timeout_s
+            self.reactor.loop.call_soon(self._continue)
+        self.resume_reading()
 
-    def _continue(self, rest: bytes) -> None:
-        if not self.closed:
+    def _continue(self) -> None:
+        """Take what was pipelined, unless the next read has taken it along."""
+        rest = self._partial
+        if rest and self.exchange is None and self._gathering is None and not self.closed:
+            self._partial = b""
             self.on_data(rest)
-            if self.exchange is None or not self._partial:
-                self.resume_reading()
 
     def cut(self, exchange: Exchange) -> None:
         """An answer broke off: the client must see that it did."""
@@ -393,10 +372,8 @@ class Client(TlsStream):
     def _linger(self) -> None:
         """Close, but let the client read the answer first: bytes unread would make a reset."""
         self._partial = b""
-        self._lingering = True
-        self.send_eof()
+        self.discard()
         self.deadline = monotonic() + _LINGER_S
-        self.resume_reading()
 
     # -- tunnels --------------------------------------------------------------------------------
 
@@ -459,19 +436,20 @@ class Client(TlsStream):
         self.gate.account(exchange, monotonic())
 
     def on_deadline(self) -> None:
-        if self.closing or self._lingering or not self.up:
+        if self.closing or self.discarding or not self.up:
             self.server.forget(self)
             self.abort()
             return
         exchange = self.exchange
-        if exchange is not None:
+        if exchange is not None and not self.reading:  # it is the cluster that does not take it
+            self.deadline = monotonic() + self.server.limits.body_timeout_s
+        elif exchange is not None:
             self._drop_upstream(exchange)
             message = "the request's body stalled"
             exchange.close = True
             exchange.fail(Reason.REQUEST_TIMEOUT, "http/stalled", message)
         elif self._gathering is not None or self._partial:
-            message = "the request did not arrive in time"
-            self._refuse_early(Denial(Reason.REQUEST_TIMEOUT, "http/stalled", message))
+            self._refuse_early(HEAD_STALLED)
         else:
             self.server.forget(self)
             self.close()
@@ -483,7 +461,7 @@ class Client(TlsStream):
             self.exchange is None
             and self._gathering is None
             and not self._partial
-            and not self._lingering
+            and not self.discarding
         )
 
     def close_down(self) -> None:
@@ -499,50 +477,3 @@ class Client(TlsStream):
         upstream, exchange.upstream = exchange.upstream, None
         if upstream is not None:
             upstream.abandon()
-
-
-class _Gathering:
-    """A body that is held back until it is judged: its bytes as they came, and what they say."""
-
-    def __init__(self, known: Known, decided: Decided, limit: int, reserved: int) -> None:
-        self.known = known
-        self.decided = decided
-        self.limit = limit
-        self.reserved = reserved
-        self._raw: list[bytes] = []
-        self._raw_size = 0
-        self._payload = _Payload()
-        self.body = _body(known.head.length, self._payload)
-
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes; what comes after the body is returned."""
-        forward, rest = self.body.feed(data)
-        self._raw.append(forward)
-        self._raw_size += len(forward)
-        return rest
-
-    @property
-    def too_large(self) -> bool:
-        return self._payload.size > self.limit or self._raw_size > 2 * self.limit
-
-    def raw(self) -> bytes:
-        return b"".join(self._raw)
-
-    def payload(self) -> bytes:
-        return b"".join(self._payload.pieces)
-
-
-class _Payload:
-    """Gathers what passes a body's framing."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.size = 0
-
-    def feed(self, payload: bytes) -> None:
-        self.pieces.append(payload)
-        self.size += len(payload)
-
-
-def _body(length: int, listener: _Payload | None = None) -> Body:
-    return ChunkedBody(listener) if length == CHUNKED else LengthBody(length, listener)

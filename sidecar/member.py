@@ -19,12 +19,11 @@ from sidecar.stream import describe
 from sidecar.watched_file import WatchedFile
 
 if TYPE_CHECKING:
-    import asyncio
-
     from sidecar.config import Limits
     from sidecar.exchange import Exchange
     from sidecar.metrics import Metrics
     from sidecar.policy.snapshot import Cluster
+    from sidecar.reactor import Reactor
     from sidecar.upstream import Upstream
 
 _MAX_CA_BYTES = 1 << 20
@@ -35,7 +34,7 @@ class Member:
     """One cluster and the connections to it."""
 
     def __init__(
-        self, cluster: Cluster, limits: Limits, metrics: Metrics, loop: asyncio.AbstractEventLoop
+        self, cluster: Cluster, limits: Limits, metrics: Metrics, reactor: Reactor
     ) -> None:
         self.cluster = cluster
         self.name = cluster.name
@@ -54,7 +53,7 @@ class Member:
         host = f"[{cluster.host}]" if ":" in cluster.host else cluster.host
         port = "" if cluster.port == 443 else f":{cluster.port}"
         self._authority = f"{host}{port}".encode("ascii")
-        self._dialer = Dialer(self, loop)
+        self._dialer = Dialer(self, reactor)
         self._ca_file = WatchedFile(cluster.ca_file, _MAX_CA_BYTES) if cluster.ca_file else None
         self._problem = "its CA certificates were not read yet"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -22,8 +22,9 @@ from sidecar.log import log_event
 from sidecar.member import Member
 from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
-from sidecar.policy.verdict import Denial, Reason
 from sidecar.pressure import Pressure, trim_memory
+from sidecar.reactor import Reactor
+from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import RECORD, ReadSize
 from sidecar.tokens import open_callers
@@ -57,6 +58,7 @@ class Server:
         self.settings = settings
         self.limits = settings.limits
         self.loop = asyncio.get_running_loop()
+        self.reactor = Reactor(self.loop)
         self.metrics = Metrics()
         self.audit = AuditLog(log.stdout)
         self.context = _server_context(identity)
@@ -118,7 +120,7 @@ class Server:
         for cluster in snapshot.clusters:
             member = self.members.get(cluster.name)
             if member is None or member.cluster != cluster:
-                member = Member(cluster, self.limits, self.metrics, self.loop)
+                member = Member(cluster, self.limits, self.metrics, self.reactor)
             kept[cluster.name] = member
         gone = [member for member in self.members.values() if member not in kept.values()]
         self.members = kept
@@ -139,13 +141,10 @@ class Server:
 
     def _end_watches(self, gone: list[Member]) -> None:
         """Versions of one cluster mean nothing to another: informers must list again."""
-        moved = Denial(
-            Reason.EXPIRED, "snapshot/cluster", "the cluster behind this watch was replaced"
-        )
         for client in list(self.clients):
             exchange = client.exchange
             if exchange is not None and exchange.watching and exchange.decided.member in gone:
-                exchange.end_watch(moved)
+                exchange.end_watch(CLUSTER_REPLACED)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -158,7 +157,7 @@ class Server:
             sock.close()
             return
         try:
-            self.clients.add(Client(self.loop, sock, self))
+            self.clients.add(Client(sock, self))
         except (ssl.SSLError, OSError, MemoryError) as failure:
             log_event("error", "connection_refused", reason=type(failure).__name__)
             sock.close()
@@ -285,6 +284,7 @@ class Server:
             client.close_down()
         for member in self.members.values():
             member.close_down()
+        self.reactor.close()
         log_event("info", "stopped")
         self.audit.flush()
         log.stdout.flush()

@@ -1,15 +1,17 @@
 """Owns one TLS connection on a non-blocking socket: bytes in, bytes out, back-pressure, close.
 
-Must not know HTTP. TLS is pumped through two memory BIOs on a plain socket that the event loop
-only watches for readiness: measured equal or better than uvloop's transports in CPU, at two
-thirds of the memory of its TLS, and fatal alerts and half-closes reach the peer.
-One read buffer serves all connections, because a readable event is handled to its end.
+Must not know HTTP. TLS is pumped through two memory BIOs on a plain socket: measured equal or
+better than uvloop's transports in CPU, at two thirds of the memory of its TLS, and fatal alerts
+and half-closes reach the peer. One read buffer serves all connections, because a readable event
+is handled to its end.
 """
 
-import asyncio
 import contextlib
 import socket
 import ssl
+from time import monotonic
+
+from sidecar.reactor import READ, WRITE, Reactor
 
 RECORD = 16384  # the most plaintext that a TLS record carries; a MemoryBIO never shrinks
 _RAW = bytearray(8 * RECORD)
@@ -30,6 +32,7 @@ class TlsStream:
     __slots__ = (
         "__weakref__",
         "_backlog",
+        "_fd",
         "_inbound",
         "_outbound",
         "_pull",
@@ -44,8 +47,9 @@ class TlsStream:
         "closed",
         "closing",
         "deadline",
+        "discarding",
         "fin",
-        "loop",
+        "reactor",
         "reading",
         "sock",
         "to_flush",
@@ -54,7 +58,7 @@ class TlsStream:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        reactor: Reactor,
         sock: socket.socket,
         context: ssl.SSLContext,
         *,
@@ -62,8 +66,9 @@ class TlsStream:
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
     ) -> None:
-        self.loop = loop
+        self.reactor = reactor
         self.sock = sock
+        self._fd = sock.fileno()
         self._inbound = ssl.MemoryBIO()
         self._outbound = ssl.MemoryBIO()
         tls = context.wrap_bio(
@@ -88,6 +93,7 @@ class TlsStream:
         self.closed = False
         self.closing = False
         self.clean_eof = False
+        self.discarding = False
         self.fin = False
         self.reading = False
         self.up = False
@@ -122,12 +128,23 @@ class TlsStream:
     def resume_reading(self) -> None:
         if not self.reading and not self.closed:
             self.reading = True
-            self.loop.add_reader(self.sock, self._on_readable)
+            self._watch()
 
     def pause_reading(self) -> None:
         if self.reading:
             self.reading = False
-            self.loop.remove_reader(self.sock)
+            self._watch()
+
+    def _watch(self) -> None:
+        events = (READ if self.reading else 0) | (WRITE if self.blocked else 0)
+        self.reactor.watch(self._fd, self, events)
+
+    def on_ready(self, events: int) -> None:
+        """The socket may be ready: a hang-up and an error show by trying."""
+        if self.reading and events != WRITE:
+            self._on_readable()
+        if self.blocked and events != READ:
+            self._on_writable()
 
     def handshake(self) -> bool:
         """Take the next step of the handshake with the bytes at hand; True once it is done."""
@@ -158,6 +175,8 @@ class TlsStream:
             self.pause_reading()
             self.on_eof()
             return
+        if self.discarding:
+            return
         inbound = self._inbound
         start = 0
         while start < count and not self.closed:
@@ -178,7 +197,7 @@ class TlsStream:
         No read is tried where none can succeed, and none asks for more than can be there: an
         unsuccessful one costs an exception, a large one an allocation, each over 1 us.
         """
-        while (size := inbound.pending) and not self.closed:
+        while (size := inbound.pending) and not self.closed and not self.discarding:
             try:
                 data = self._read(size)
                 if len(data) == size and (more := self._tls.pending()):
@@ -262,7 +281,7 @@ class TlsStream:
     def _block(self, rest: memoryview) -> None:
         self._backlog = rest
         self.blocked = True
-        self.loop.add_writer(self.sock, self._on_writable)
+        self._watch()
 
     def _on_writable(self) -> None:
         rest = self._backlog
@@ -283,7 +302,7 @@ class TlsStream:
         self.flush()
         if self.blocked or self.closed:
             return
-        self.loop.remove_writer(self.sock)
+        self._watch()
         if self.closing:
             self.abort()
             return
@@ -299,7 +318,7 @@ class TlsStream:
     def _fail_later(self, failure: Exception) -> None:
         """A write failed inside somebody else's call: close now, tell the owner afterwards."""
         self.abort()
-        self.loop.call_soon(self.on_lost, describe(failure))
+        self.reactor.loop.call_soon(self.on_lost, describe(failure))
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -313,6 +332,16 @@ class TlsStream:
         self._send_pending()
         if not self.blocked and not self.closed:
             self._shut()
+
+    def discard(self) -> None:
+        """Say that no more will be sent, and read what still comes without looking at it.
+
+        A close while bytes are unread would be a reset, which can overtake the last answer. What
+        is in OpenSSL stays there: after close_notify it takes more data for an error.
+        """
+        self.discarding = True
+        self.send_eof()
+        self.resume_reading()
 
     def _shut(self) -> None:
         with contextlib.suppress(OSError):
@@ -329,7 +358,7 @@ class TlsStream:
         if self.blocked and not self.closed:
             self.closing = True
             self.pause_reading()
-            self.deadline = self.loop.time() + 10.0
+            self.deadline = monotonic() + 10.0
         else:
             self.abort()
 
@@ -338,9 +367,8 @@ class TlsStream:
         if self.closed:
             return
         self.closed = True
-        self.pause_reading()
-        self.loop.remove_writer(self.sock)
-        self.blocked = False
+        self.reading = self.blocked = False
+        self.reactor.watch(self._fd, self, 0)
         self._backlog = None
         self._queue.clear()
         self.deadline = NEVER

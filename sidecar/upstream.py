@@ -20,11 +20,11 @@ from sidecar.tasks import spawn
 from sidecar.watch_frames import watch_frames
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from sidecar.exchange import Exchange
     from sidecar.member import Member
+    from sidecar.reactor import Reactor
 
 MAX_HEAD_BYTES = 65536
 _SWITCHES = b"HTTP/1.1 101"
@@ -48,11 +48,9 @@ class Upstream(TlsStream):
         "member",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, member: Member
-    ) -> None:
+    def __init__(self, reactor: Reactor, sock: socket.socket, member: Member) -> None:
         super().__init__(
-            loop,
+            reactor,
             sock,
             member.context,
             server_side=False,

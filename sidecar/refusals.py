@@ -1,0 +1,48 @@
+"""Owns the words of the refusals that the wire itself makes: what is wrong, and what to do.
+
+Must not decide when one is due.
+"""
+
+from sidecar.policy.verdict import Denial, Reason
+
+SHED = Denial(
+    Reason.SERVICE_UNAVAILABLE,
+    "overload/shed",
+    "the sidecar is out of memory or descriptors; nothing was sent, try again",
+)
+BODIES = Denial(
+    Reason.SERVICE_UNAVAILABLE,
+    "overload/bodies",
+    "too many bodies wait to be judged; nothing was sent, try again",
+)
+BODY_TOO_LARGE = Denial(
+    Reason.REQUEST_ENTITY_TOO_LARGE,
+    "http/body",
+    "this call is judged by its body, which is larger than what can be judged; send less at once",
+)
+UPGRADE = Denial(
+    Reason.BAD_REQUEST, "http/upgrade", "only exec, attach and portforward can be upgraded"
+)
+LINE_ENDS = Denial(
+    Reason.BAD_REQUEST,
+    "http/line-ends",
+    "the request is not HTTP/1.1: its lines do not end in CRLF, or it begins with no method",
+)
+HEAD_STALLED = Denial(Reason.REQUEST_TIMEOUT, "http/stalled", "the request did not arrive in time")
+CLUSTER_REPLACED = Denial(
+    Reason.EXPIRED, "snapshot/cluster", "the cluster behind this watch was replaced; list again"
+)
+
+
+def head_too_large(limit: int) -> Denial:
+    """The request's head is over the limit."""
+    return Denial(
+        Reason.HEADER_FIELDS_TOO_LARGE,
+        "http/head",
+        f"the request head is larger than {limit} bytes; MCA_HEAD_BYTES of the sidecar sets that",
+    )
+
+
+def bad_body(why: str) -> Denial:
+    """The request's body is not framed as its head said."""
+    return Denial(Reason.BAD_REQUEST, "http/framing", f"the request's body: {why}")
