@@ -80,7 +80,7 @@ def status_response(
         seconds = max(1, retry_after)
         details = {**(details or {}), "retryAfterSeconds": seconds}
         retry = b"Retry-After: %d\r\n" % seconds
-    body = status_body(code, refusal.reason.value, refusal.message, details)
+    body = status_body(code, refusal.reason.value, _message(refusal), details)
     return b"".join(
         (
             b"HTTP/1.1 %d %s\r\n" % (code, _PHRASES[code]),
@@ -99,7 +99,7 @@ def status_response(
 
 def error_event_json(refusal: Refusal) -> bytes:
     """The line that ends a watch in JSON."""
-    body = status_body(REASON_CODES[refusal.reason], refusal.reason.value, refusal.message)
+    body = status_body(REASON_CODES[refusal.reason], refusal.reason.value, _message(refusal))
     return b'{"type":"ERROR","object":' + body.rstrip(b"\n") + b"}\n"
 
 
@@ -113,7 +113,7 @@ def error_event_protobuf(refusal: Refusal) -> bytes:
     status = (
         _field(1, _field(1, b"") + _field(2, b"") + _field(3, b""))  # ListMeta
         + _field(2, b"Failure")
-        + _field(3, refusal.message.encode("utf-8", "replace"))
+        + _field(3, _message(refusal).encode("utf-8", "replace"))
         + _field(4, refusal.reason.value.encode())
         + b"\x30"
         + _varint(REASON_CODES[refusal.reason])
@@ -122,6 +122,11 @@ def error_event_protobuf(refusal: Refusal) -> bytes:
     unknown = b"k8s\x00" + _field(1, kind) + _field(2, status) + _field(3, b"") + _field(4, b"")
     event = _field(1, b"ERROR") + _field(2, _field(1, unknown))
     return pack(">I", len(event)) + event
+
+
+def _message(refusal: Refusal) -> str:
+    """Names the rule, so that whoever reads it knows that not the API server refused, and why."""
+    return f"mca {refusal.rule}: {refusal.message}" if refusal.rule else refusal.message
 
 
 def _status(code: int, reason: str, message: str, details: Details | None) -> dict[str, object]:

@@ -39,7 +39,7 @@ def test_a_denial_is_what_the_api_server_would_answer() -> None:
         ("apiVersion", "v1"),
         ("metadata", {}),
         ("status", "Failure"),
-        ("message", "no tokens for anybody: ü <&>"),
+        ("message", "mca guard/token-request: no tokens for anybody: ü <&>"),
         ("reason", "Forbidden"),
         ("code", 403),
     ]
