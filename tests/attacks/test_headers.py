@@ -114,7 +114,7 @@ def test_15_kubectl_as_is_told_why(sidecar: SidecarProcess) -> None:
     # --raw, because client-go shows `unknown` for whatever any server refuses discovery with.
     done = sidecar.kubectl("get", "--raw", "/api/v1/pods", "--as", "system:admin", check=False)
     assert done.returncode == 1
-    assert "(Forbidden): impersonation is not available through MCA" in done.stderr
+    assert "(Forbidden): mca guard/impersonation: impersonation is not available" in done.stderr
 
 
 # 16: claims of proxies
