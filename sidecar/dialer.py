@@ -118,6 +118,12 @@ class _Attempt:
             self._dialer.reactor.watch(sock.fileno(), self, 0)
         return sock
 
+    def abort(self) -> None:
+        """Give up."""
+        if (sock := self._leave()) is not None:
+            sock.close()
+        self._then("the attempt failed")
+
     def _timed_out(self) -> None:
         if (sock := self._leave()) is not None:
             sock.close()

@@ -6,7 +6,6 @@ when the snapshot or a credential changes, and drains.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import ssl
 import time
@@ -23,18 +22,19 @@ from sidecar.member import Member
 from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
-from sidecar.reactor import Reactor
 from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import RECORD, ReadSize
 from sidecar.tokens import open_callers
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
 
     from sidecar.config import Settings
     from sidecar.identity import Identity
     from sidecar.policy.snapshot import Snapshot
+    from sidecar.reactor import Reactor
 
 _TICK_S = 0.2
 _SLOW_TICKS = 5  # files and deadlines are looked at once a second
@@ -54,11 +54,13 @@ _ANY_PORT_NAMES = (
 class Server:
     """One sidecar at work."""
 
-    def __init__(self, settings: Settings, identity: Identity, source: SnapshotFile) -> None:
+    def __init__(
+        self, settings: Settings, identity: Identity, source: SnapshotFile, reactor: Reactor
+    ) -> None:
         self.settings = settings
         self.limits = settings.limits
-        self.loop = asyncio.get_running_loop()
-        self.reactor = Reactor(self.loop)
+        self.reactor = reactor
+        self.loop = reactor.loop
         self.metrics = Metrics()
         self.audit = AuditLog(log.stdout)
         self.context = _server_context(identity)
@@ -284,7 +286,6 @@ class Server:
             client.close_down()
         for member in self.members.values():
             member.close_down()
-        self.reactor.close()
         log_event("info", "stopped")
         self.audit.flush()
         log.stdout.flush()

@@ -8,12 +8,11 @@ import signal
 import socket
 import sys
 
-import uvloop
-
 from sidecar.config import Settings, format_errors
-from sidecar.identity import Identity, Minting, finish, write_clients
+from sidecar.identity import Minting, finish, write_clients
 from sidecar.listener import BindError, bind_all
 from sidecar.log import log_event, set_level
+from sidecar.reactor import Reactor
 from sidecar.server import Server
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 
@@ -38,23 +37,17 @@ def run(settings: Settings, minting: Minting | None) -> int:
     except BindError as failure:
         sys.stderr.write(format_errors((str(failure),)))
         return EXIT_BIND
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
+    reactor = Reactor()
     try:
-        loop.run_until_complete(_serve(settings, identity, source, api, admin))
+        reactor.loop.run_until_complete(
+            _serve(Server(settings, identity, source, reactor), api, admin)
+        )
     finally:
-        loop.close()
+        reactor.loop.close()
     return 0
 
 
-async def _serve(
-    settings: Settings,
-    identity: Identity,
-    source: SnapshotFile,
-    api: list[socket.socket],
-    admin: list[socket.socket],
-) -> None:
-    server = Server(settings, identity, source)
+async def _serve(server: Server, api: list[socket.socket], admin: list[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.drain)
