@@ -1,7 +1,7 @@
 """Owns the start: settings, then the identity's child, then everything heavy, then the ports.
 
-Must not import ssl, asyncio or uvloop before the child is on its way: their 40 ms of imports
-and the child's run side by side.
+Must not import ssl or asyncio before the child is on its way: their 40 ms of imports and the
+child's run side by side.
 """
 
 import gc
