@@ -1,22 +1,18 @@
 """A TLS client that sends exact bytes and sees exactly how a connection ends.
 
-Owns one connection. Must not correct what a test sends: http.client and requests would.
+Owns the requests and answers of one connection. Must not correct what a test sends, as http.client
+and requests would.
 """
 
-import contextlib
-import select
 import socket
 import ssl
-import struct
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from tests.sidecar_process import SidecarProcess
-
-CHUNK = 65536
+from tests.tls_pipe import TlsPipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class Response:
         return values[0] if values else None
 
 
-class RawClient:
+class RawClient(TlsPipe):
     """One TLS connection to a sidecar (or to any address, with a context that trusts it)."""
 
     def __init__(
@@ -46,7 +42,6 @@ class RawClient:
         context: ssl.SSLContext | None = None,
         timeout_s: float = 10.0,
         receive_buffer: int = 0,
-        handshake: bool = True,
         server_hostname: str = "127.0.0.1",
     ) -> None:
         if isinstance(sidecar, SidecarProcess):
@@ -54,20 +49,17 @@ class RawClient:
             sidecar = sidecar.api
         if context is None:
             raise ValueError("an address needs a context")
-        self.sock = socket.socket()
-        self.sock.settimeout(timeout_s)
+        sock = socket.socket()
+        sock.settimeout(timeout_s)
         if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.connect(sidecar)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._inbound = ssl.MemoryBIO()
-        self._outbound = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._inbound, self._outbound, server_hostname=server_hostname)
-        self._plain = b""
-        # How the peer ended it: "" while it has not, then close_notify, fin or reset.
-        self.end = ""
-        if handshake:
-            self._handshake()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.connect(sidecar)
+        super().__init__(sock, context, server_hostname=server_hostname)
+        try:
+            self.handshake()
+        except BaseException:
+            sock.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -80,54 +72,6 @@ class RawClient:
     ) -> None:
         self.sock.close()
 
-    # Sending
-
-    def send(self, data: bytes) -> None:
-        """These bytes, in records of at most 16 KiB."""
-        view = memoryview(data)
-        for start in range(0, len(view), 16384):
-            self._tls.write(view[start : start + 16384])
-        self._flush()
-
-    def send_until_answered(self, pieces: Iterable[bytes]) -> bool:
-        """Send one after the other until the peer says something; whether it did."""
-        for piece in pieces:
-            self.send(piece)
-            if select.select([self.sock], [], [], 0)[0]:
-                return True
-        return False
-
-    def half_close(self) -> None:
-        """close_notify and FIN: nothing more comes from us, and we still read."""
-        with contextlib.suppress(ssl.SSLWantReadError):  # theirs is not waited for
-            self._tls.unwrap()
-        self._flush()
-        self.sock.shutdown(socket.SHUT_WR)
-
-    def reset(self) -> None:
-        """End it with a RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    # Reading
-
-    def read_some(self) -> bytes:
-        """What comes next; b"" at the end, which is then told by `end`. TimeoutError if nothing."""
-        if self._plain:
-            data, self._plain = self._plain, b""
-            return data
-        while not self.end:
-            try:
-                data = self._tls.read(CHUNK)
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._receive()
-                continue
-            if data:
-                return data
-            self.end = "close_notify"
-        return b""
-
     def read_until(self, mark: bytes) -> bytes:
         """Up to and with the mark; EOFError if the connection ends before."""
         data = b""
@@ -137,7 +81,7 @@ class RawClient:
                 raise EOFError(f"{self.end} after {data!r}")
             data += piece
         end = data.index(mark) + len(mark)
-        self._plain = data[end:] + self._plain
+        self.unread(data[end:])
         return data[:end]
 
     def read_exactly(self, size: int) -> bytes:
@@ -148,15 +92,8 @@ class RawClient:
             if not piece:
                 raise EOFError(f"{self.end} after {len(data)} of {size} bytes")
             data += piece
-        self._plain = data[size:] + self._plain
+        self.unread(data[size:])
         return data[:size]
-
-    def read_all(self) -> bytes:
-        """Everything up to the end."""
-        pieces = []
-        while piece := self.read_some():
-            pieces.append(piece)
-        return b"".join(pieces)
 
     def read_head(self) -> Response:
         """An answer's head; its body stays unread."""
@@ -217,36 +154,6 @@ class RawClient:
         if data:
             raise AssertionError(f"unexpected after {time.monotonic() - started:.2f} s: {data!r}")
         return False
-
-    # TLS
-
-    def _handshake(self) -> None:
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._receive()
-                if self.end:
-                    raise ConnectionError(f"{self.end} during the handshake") from None
-            else:
-                self._flush()
-                return
-
-    def _flush(self) -> None:
-        if pending := self._outbound.read():
-            self.sock.sendall(pending)
-
-    def _receive(self) -> None:
-        try:
-            data = self.sock.recv(CHUNK)
-        except ConnectionResetError:
-            self.end = "reset"
-            return
-        if data:
-            self._inbound.write(data)
-        else:
-            self.end = "fin"
 
 
 def parse_head(head: bytes) -> Response:

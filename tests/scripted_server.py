@@ -8,7 +8,6 @@ import contextlib
 import shutil
 import socket
 import ssl
-import struct
 import tempfile
 import threading
 import time
@@ -20,8 +19,8 @@ from typing import Self
 
 from tests.controlplane.certificates import Authority, Pair
 from tests.sidecar_process import Cluster
+from tests.tls_pipe import TlsPipe
 
-CHUNK = 65536
 NAMES = ("127.0.0.1", "localhost")
 OK = (
     b"HTTP/1.1 200 OK\r\nAudit-Id: none\r\nContent-Type: application/json\r\n"
@@ -56,24 +55,19 @@ class Request:
         return [field.lower() for field, _ in self.fields]
 
 
-class Connection:
+class Connection(TlsPipe):
     """One connection, from the server's side."""
 
-    def __init__(self, server: "ScriptedServer", sock: ssl.SSLSocket, number: int) -> None:
+    def __init__(self, server: "ScriptedServer", sock: socket.socket, number: int) -> None:
+        super().__init__(sock, server.context, server_side=True)
         self.server = server
-        self.sock = sock
         self.number = number
-        self.received = b""
         self._unread = b""
 
     def read_some(self) -> bytes:
         """What comes next; b"" at the end."""
-        try:
-            data = self.sock.recv(CHUNK)
-        except (ssl.SSLEOFError, ConnectionError):
-            return b""
+        data = super().read_some()
         with self.server.lock:
-            self.received += data
             self.server.received_bytes += len(data)
         return data
 
@@ -134,27 +128,6 @@ class Connection:
             if not size:
                 return body
 
-    def send(self, data: bytes) -> None:
-        """These bytes; the end of the test's interest if the peer is gone."""
-        self.sock.sendall(data)
-
-    def fin(self) -> None:
-        """End it by a FIN without close_notify, as a crash of the peer's process may."""
-        socket.socket.shutdown(self.sock, socket.SHUT_WR)
-
-    def close_notify(self) -> None:
-        """End it by a close_notify and a FIN, as a server that is done."""
-        self.sock.settimeout(0.0)  # the peer's own close_notify is not waited for
-        with contextlib.suppress(OSError):
-            self.sock.unwrap()
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
-
-    def reset(self) -> None:
-        """End it by a RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
 
 Script = Callable[[Connection], None]
 
@@ -183,7 +156,7 @@ class ScriptedServer:
         self.folder = Path(tempfile.mkdtemp(prefix="mca-scripted-"))
         self.authority = Authority(self.folder, "scripted-ca")
         self.pair = self.authority.issue_server("scripted", NAMES)
-        self._context = self._make_context(self.pair)
+        self.context = self._make_context(self.pair)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.port = int(self._listener.getsockname()[1])
         self._open: set[socket.socket] = set()
@@ -223,7 +196,7 @@ class ScriptedServer:
 
     def renew(self, pair: Pair) -> None:
         """Show another certificate from the next connection on."""
-        self._context = self._make_context(pair)
+        self.context = self._make_context(pair)
 
     def break_connections(self) -> None:
         """Cut everything that is open."""
@@ -254,22 +227,19 @@ class ScriptedServer:
             threading.Thread(target=self._serve, args=(sock, number), daemon=True).start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            tls = self._context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)
-        except OSError:
-            sock.close()
-            return
         with self.lock:
-            self._open.add(tls)
-            self.resumed += bool(tls.session_reused)
+            self._open.add(sock)
         try:
-            self.script(Connection(self, tls, number))
+            connection = Connection(self, sock, number)
+            connection.handshake()
+            with self.lock:
+                self.resumed += connection.resumed
+            self.script(connection)
         except OSError:
             pass  # the sidecar hung up: the test sees that from the other side
         except BaseException as error:  # noqa: BLE001 - told when the test ends
             self.errors.append(error)
         finally:
             with self.lock:
-                self._open.discard(tls)
-            tls.close()
+                self._open.discard(sock)
+            sock.close()

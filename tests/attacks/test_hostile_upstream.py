@@ -196,7 +196,7 @@ def test_25_bytes_sent_before_the_101_wait_for_it(pair: Pair) -> None:
         connection.send(SWITCH)
         assert connection.read_exactly(5) == b"early"
         connection.send(b"bye")
-        connection.close_notify()
+        connection.half_close()
 
     pair.play(script)
     with pair.connect() as client:
