@@ -245,26 +245,27 @@ class Gate:
 
 def _shared(caller: Caller | None, info: RequestInfo | None, rule: str, cluster: str) -> bytes:
     """What the audit lines of one decision have in common."""
-    fields: dict[str, object] = {}
-    if caller is not None:
-        fields.update(
-            caller=caller.container,
-            pod=caller.pod,
-            namespace=caller.namespace,
-            serviceAccount=caller.service_account,
-        )
+    asked: tuple[tuple[str, str], ...] = ()
     if info is not None:
-        fields.update(
-            verb=info.verb,
-            group=info.group,
-            version=info.version,
-            resource=info.resource,
-            subresource=info.subresource,
-            objectNamespace=info.namespace,
-            name=info.name,
-            path="" if info.is_resource else info.path,
-            fieldSelector=info.field_selector,
-            labelSelector=info.label_selector,
+        asked = (
+            ("verb", info.verb),
+            ("group", info.group),
+            ("version", info.version),
+            ("resource", info.resource),
+            ("subresource", info.subresource),
+            ("objectNamespace", info.namespace),
+            ("name", info.name),
+            ("path", "" if info.is_resource else info.path),
+            ("fieldSelector", info.field_selector),
+            ("labelSelector", info.label_selector),
         )
-    fields.update(decision="permit" if cluster else "denial", rule=rule, member=cluster)
-    return fragment(fields)
+    return fragment(
+        ("caller", caller.container if caller else ""),
+        ("pod", caller.pod if caller else ""),
+        ("namespace", caller.namespace if caller else ""),
+        ("serviceAccount", caller.service_account if caller else ""),
+        *asked,
+        ("decision", "permit" if cluster else "denial"),
+        ("rule", rule),
+        ("member", cluster),
+    )

@@ -126,26 +126,36 @@ class Metrics:
     def requests(self, cluster: str, resource: str, verb: str, code: int) -> Counter:
         """The counter of one kind of answer."""
         key = (cluster, resource if resource in KNOWN_RESOURCES else "other", verb, code)
-        if key not in self._requests and len(self._requests) >= MAX_REQUEST_SERIES:
-            key = ("other", "other", "other", code // 100 * 100)
-        return self._requests.setdefault(key, Counter())
+        found = self._requests.get(key)
+        if found is None:
+            if len(self._requests) >= MAX_REQUEST_SERIES:
+                key = ("other", "other", "other", code // 100 * 100)
+            found = self._requests.setdefault(key, Counter())
+        return found
 
     def durations(self, cluster: str, *, stream: bool) -> Histogram:
         """The histogram of one cluster's answers; streams last as long as they like."""
         key = (cluster, "stream" if stream else "call")
-        if key not in self._durations and len(self._durations) >= MAX_HISTOGRAMS:
-            key = ("other", key[1])
-        return self._durations.setdefault(key, Histogram())
+        found = self._durations.get(key)
+        if found is None:
+            if len(self._durations) >= MAX_HISTOGRAMS:
+                key = ("other", key[1])
+            found = self._durations.setdefault(key, Histogram())
+        return found
 
     def denials(self, reason: str) -> Counter:
         """The counter of one reason of refusal: a rule's name."""
-        if reason not in self._denials and len(self._denials) >= MAX_DENIAL_SERIES:
-            reason = "other"
-        return self._denials.setdefault(reason, Counter())
+        found = self._denials.get(reason)
+        if found is None:
+            if len(self._denials) >= MAX_DENIAL_SERIES:
+                reason = "other"
+            found = self._denials.setdefault(reason, Counter())
+        return found
 
     def routings(self, route: str, cluster: str) -> Counter:
         """The counter of one route's decisions for one cluster."""
-        return self._routings.setdefault((route, cluster), Counter())
+        found = self._routings.get((route, cluster))
+        return found or self._routings.setdefault((route, cluster), Counter())
 
     def gauge(self, name: str, text: str, read: Callable[[], dict[str, float]]) -> None:
         """Add a gauge that is read when it is scraped: label text to value."""
