@@ -92,10 +92,11 @@ class Home:
         assert self.left_behind() == []
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def left_behind(self) -> list[str]:
-        """Folders of runs, and processes that have to do with them."""
+    def left_behind(self, shell: int = 0) -> list[str]:
+        """Folders of runs, and processes that have to do with them, beside the shell."""
         folders = [str(path) for path in self.runtime.iterdir()]
-        return folders + [f"pid {pid}" for pid in find_processes(str(self.runtime))]
+        pids = [pid for pid in find_processes(str(self.runtime)) if pid != shell]
+        return folders + [f"pid {pid}" for pid in pids]
 
 
 def find_processes(text: str) -> list[int]:

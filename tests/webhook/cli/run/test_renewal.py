@@ -88,24 +88,28 @@ def test_a_refused_one_is_renewed_at_once_and_once(tmp_path: Path) -> None:
         scene.renewal.end()
 
 
-def test_a_plugin_that_has_nothing_new_is_asked_less_and_less(tmp_path: Path) -> None:
+def test_a_plugin_that_has_nothing_new_is_asked_less_and_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "_LEAST_PAUSE_S", 0.5)
     scene = Scene(tmp_path, token("one"))
     scene.answer(answer("one"))
     scene.renewal.start()
     try:
         began = time.monotonic()
-        while time.monotonic() - began < 4.0:
+        while time.monotonic() - began < 2.5:
             scene.renewal.note_refusal()
             time.sleep(0.05)
-        # At 0 s and 2 s; the next would be at 6 s.
+        # At 0 s and 1 s; the next would be at 3 s.
         assert scene.asked == 2
     finally:
         scene.renewal.end()
 
 
 def test_a_failure_is_told_once_and_the_old_one_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(renewal, "_LEAST_PAUSE_S", 0.2)
     scene = Scene(tmp_path, token("one"))
     scene.answer("s3cret")
     scene.renewal.start()

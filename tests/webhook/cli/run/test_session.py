@@ -55,8 +55,10 @@ while True:
         os.environ["KUBERNETES_SERVICE_HOST"], int(os.environ["KUBERNETES_SERVICE_PORT"]),
         context=trust)
     body = None if len(sys.argv) < 3 else b"x" * int(sys.argv[2])
-    api.request("GET" if body is None else "PATCH", "/version", body,
-                {"Authorization": f"Bearer {token}", "Content-Type": "application/json-patch+json"})
+    told = {"Authorization": f"Bearer {token}"}
+    if body is not None:
+        told["Content-Type"] = "application/json-patch+json"
+    api.request("GET" if body is None else "PATCH", "/version", body, told)
     codes.append(api.getresponse().status)
     api.close()
     if time.monotonic() > until:
