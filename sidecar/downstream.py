@@ -15,6 +15,7 @@ from sidecar.chunks import Body, FramingError, request_body
 from sidecar.exchange import Exchange
 from sidecar.gathering import Gathering
 from sidecar.grammar import CHUNKED
+from sidecar.head import cut_trace
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.refusals import (
     BODIES,
@@ -84,7 +85,7 @@ class Client(TlsStream):
         block = data[eol:end]
         gate = self.gate
         known = gate.blocks.get(block)
-        if known is not None and not self.server.shedding:
+        if known is not None and not known.head.length and not self.server.shedding:
             decided = known.decisions.get(line)
             if decided is not None and decided.member is not None:
                 exchange = Exchange(self, decided, known.head, gate.next_ident())
@@ -94,7 +95,7 @@ class Client(TlsStream):
                 self.deadline = NEVER
                 decided.member.dispatch(exchange)
                 return
-        self._judge(line, block, data[end:], known)
+        self._judge(line, block, data[end:])
 
     def _on_partial(self, data: bytes) -> None:
         """A head that is not complete: bounded in size and time, and refused once it is bad."""
@@ -107,13 +108,15 @@ class Client(TlsStream):
         elif data.count(b"\n") != data.count(b"\r\n") or not data[:1].isalpha():
             self._refuse_early(LINE_ENDS)
 
-    def _judge(self, line: bytes, block: bytes, rest: bytes, known: Known | None) -> None:
-        """The full way of a head: whatever is not remembered comes here."""
+    def _judge(self, line: bytes, block: bytes, rest: bytes) -> None:
+        """The full way of a head: whatever is not remembered as it is comes here."""
         gate = self.gate
         limits = self.server.limits
         if len(line) + len(block) > limits.head_bytes:
             self._refuse_early(head_too_large(limits.head_bytes))
             return
+        block, trace = cut_trace(block)
+        known = gate.blocks.get(block)
         if known is None:
             judged = gate.judge_block(block)
             if isinstance(judged, Denial):
@@ -127,9 +130,9 @@ class Client(TlsStream):
                 self._refuse_early(found, known)
                 return
             decided = found
-        self._admit(known, decided, rest)
+        self._admit(known, decided, rest, trace)
 
-    def _admit(self, known: Known, decided: Decided, rest: bytes) -> None:
+    def _admit(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
         """A head that is sound: shed, refuse, gather its body, or forward."""
         head = known.head
         if self.server.shedding:
@@ -140,9 +143,9 @@ class Client(TlsStream):
         elif head.upgrade and not decided.upgrades:
             self._refuse(UPGRADE, known, decided, close=True)
         elif decided.needs is not None:
-            self._gather(known, decided, decided.needs.limit, rest)
+            self._gather(known, decided, decided.needs.limit, rest, trace)
         else:
-            self._forward(known, decided, rest)
+            self._forward(known, decided, rest, trace)
 
     def _refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
         """Refuse; the connection lives on if the request's body is here already."""
@@ -153,9 +156,10 @@ class Client(TlsStream):
             body.done = False
         self._refuse(refusal, known, decided, close=not body.done, rest=rest)
 
-    def _forward(self, known: Known, decided: Decided, rest: bytes) -> None:
+    def _forward(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
         head = known.head
         exchange = Exchange(self, decided, head, self.gate.next_ident())
+        exchange.trace = trace
         self.exchange = exchange
         if head.length:
             exchange.body = request_body(head.length)
@@ -218,7 +222,9 @@ class Client(TlsStream):
 
     # -- bodies that decide ---------------------------------------------------------------------
 
-    def _gather(self, known: Known, decided: Decided, limit: int, rest: bytes) -> None:
+    def _gather(
+        self, known: Known, decided: Decided, limit: int, rest: bytes, trace: bytes
+    ) -> None:
         length = known.head.length
         reserved = limit if length == CHUNKED else length
         if length > limit:
@@ -226,7 +232,7 @@ class Client(TlsStream):
         elif not self.server.reserve_body(reserved):
             self._refuse(BODIES, known, decided, close=True, retry_after=1)
         else:
-            self._gathering = Gathering(known, decided, limit, reserved)
+            self._gathering = Gathering(known, decided, limit, reserved, trace)
             if known.head.expect and not rest:
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._on_gather(self._gathering, rest)
@@ -251,6 +257,7 @@ class Client(TlsStream):
             return
         exchange = Exchange(self, decided, known.head, self.gate.next_ident())
         exchange.asked = False
+        exchange.trace = gathering.trace
         exchange.replay = gathering.raw()
         exchange.bytes_in = len(exchange.replay)
         self._dispatch(exchange, decided)

@@ -75,6 +75,7 @@ class Exchange:
         "retried",
         "started",
         "status",
+        "trace",
         "tunnel",
         "upstream",
     )
@@ -101,13 +102,16 @@ class Exchange:
         self.over = False
         self.responding = False
         self.retried = False
+        self.trace = b""  # the client's traceparent, where it was cut out of its head
         self.tunnel = False
 
     def render(self, suffix: bytes) -> bytes:
         """The request as it goes upstream: the client's own line, what is kept, then ours."""
         head = self.head
         ident = self.ident
-        if head.traced:
+        if self.trace:
+            end = b"\r\ntraceparent: " + self.trace + b"\r\n\r\n"
+        elif head.traced:
             end = b"\r\n\r\n"
         else:
             end = b"\r\ntraceparent: 00-" + ident + b"-" + ident[16:] + b"-00\r\n\r\n"

@@ -13,11 +13,14 @@ from sidecar.refusals import BODY_TOO_LARGE, bad_body
 class Gathering:
     """A body under way. `reserved` bytes of the sidecar's memory are set aside for it."""
 
-    def __init__(self, known: Known, decided: Decided, limit: int, reserved: int) -> None:
+    def __init__(
+        self, known: Known, decided: Decided, limit: int, reserved: int, trace: bytes
+    ) -> None:
         self.known = known
         self.decided = decided
         self.rest = b""
         self.reserved = reserved
+        self.trace = trace
         self._limit = limit
         self._raw: list[bytes] = []
         self._raw_size = 0

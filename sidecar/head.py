@@ -26,7 +26,9 @@ _MEMO_LINE_BYTES = 512
 _REQUEST_LINE = re.compile(rb"([A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/1\.1")
 _VERSION = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/[0-9.]+")
 _ORIGIN = re.compile(rb"https?://([^/?#@\s]+)")
-_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}[ \t]*")
+_TRACE = rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+_TRACEPARENT = re.compile(_TRACE + rb"[ \t]*")
+_TRACE_LINE = re.compile(rb"\r\n[Tt]raceparent: (" + _TRACE + rb")(?=\r\n)")
 _BEARER_PROTOCOL = b"base64url.bearer.authorization.k8s.io."
 
 # What a line means: forward it, drop it, or look at it (a name).
@@ -104,7 +106,7 @@ class RequestHead(NamedTuple):
     @property
     def plain(self) -> bool:
         """Worth remembering: nothing in it but fields that come again."""
-        return self.repeats and not self.length and not self.upgrade and not self.expect
+        return self.repeats and not self.upgrade and not self.expect
 
 
 class _Fields:
@@ -131,6 +133,18 @@ def split_request_line(line: bytes) -> tuple[str, bytes] | Denial:
             return _bad("version", "only HTTP/1.1 is served here")
         return _bad("request-line", "the request line is not a method, a target and HTTP/1.1")
     return match[1].decode("ascii"), match[2]
+
+
+def cut_trace(block: bytes) -> tuple[bytes, bytes]:
+    """Take a sound traceparent line out of a block: it alone is new in each call of a client.
+
+    What is left is judged, and remembered, without it. One that is odd, given twice or named by
+    Connection is left to `parse_head`.
+    """
+    match = _TRACE_LINE.search(block)
+    if match is None or block.lower().count(b"traceparent") != 1:
+        return block, b""
+    return block[: match.start()] + block[match.end() :], match[1]
 
 
 def parse_head(block: bytes, hosts: frozenset[bytes]) -> RequestHead | Denial:
