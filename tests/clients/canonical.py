@@ -86,6 +86,13 @@ def _one_bookmark(events: Sequence[Any]) -> list[Any]:
     return kept
 
 
+def assert_equal(direct: Mapping[str, Any], meshed: Mapping[str, Any]) -> None:
+    """Raise with each step that differs, as a diff."""
+    differences = describe_differences(direct, meshed)
+    if differences:
+        raise AssertionError(f"the sidecar's telling differs:\n{differences}")
+
+
 def describe_differences(direct: Mapping[str, Any], meshed: Mapping[str, Any]) -> str:
     """Each step that differs, as a diff; empty when all are equal."""
     told = []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clients.builds import build_go, install_npm, node
-from tests.clients.canonical import Canon, describe_differences
+from tests.clients.canonical import Canon, assert_equal
 from tests.clients.scene import Scene
 
 pytestmark = pytest.mark.apiserver
@@ -79,7 +79,7 @@ def test_story_is_the_same_through_the_sidecar(scene: Scene, client: str) -> Non
         Canon(namespace=f"{name}-{end}", ports=ports).steps(steps)
         for end, steps in zip("ab", told, strict=True)
     )
-    assert describe_differences(direct, meshed) == ""
+    assert_equal(direct, meshed)
     check_chapters(direct, client)
     # It was the sidecar that served the second telling, and it took its caller for what it is.
     assert len(calls) >= len(meshed)

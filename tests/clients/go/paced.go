@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,30 +14,21 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// postPaced has workers, each with connections of its own, create objects in waves. Between waves
-// all pause for about the length of one of the idle timeouts, so that what is idle is closed, by
-// one side or the other, just as it is used again. All creates are counted by their outcome.
+// postPaced has workers, each with connections of its own, create objects in waves, so that as many
+// connections are open at once. Between waves all pause for about as long as idle connections are
+// kept, so that they are closed just as they are used again. All creates are counted by outcome.
 func postPaced(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("paced", flag.ContinueOnError)
 	workers := flags.Int("workers", 125, "")
 	waves := flags.Int("waves", 40, "")
-	around := flags.String("around", "1", "idle timeouts, in seconds, that the pauses are drawn around")
-	spread := flags.Float64("spread", 0.3, "how far around, as a part of the timeout")
+	least := flags.Duration("least", 200*time.Millisecond, "the shortest pause")
+	most := flags.Duration("most", 1400*time.Millisecond, "the longest")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	var timeouts []float64
-	for _, text := range strings.Split(*around, ",") {
-		seconds, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return err
-		}
-		timeouts = append(timeouts, seconds)
-	}
 	pauses := make([]time.Duration, *waves)
 	for wave := range pauses {
-		seconds := timeouts[wave%len(timeouts)] * (1 + *spread*(2*rand.Float64()-1))
-		pauses[wave] = time.Duration(seconds * float64(time.Second))
+		pauses[wave] = *least + time.Duration(rand.Int64N(int64(*most-*least)))
 	}
 	clients := make([]kubernetes.Interface, *workers)
 	for worker := range clients {
