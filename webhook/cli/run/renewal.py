@@ -22,6 +22,7 @@ _MOST_PAUSE_S = 60.0
 # The wall clock may be set or the machine sleep: it is looked at this often.
 _LOOK_S = 10.0
 _RUN_S = 120.0
+_JOIN_S = 2.0
 
 
 class Renewal:
@@ -73,7 +74,8 @@ class Renewal:
         if run is not None:
             run.end()
         if self._thread is not None:
-            self._thread.join()
+            # Longer only if the plugin left somebody behind who keeps its output open.
+            self._thread.join(_JOIN_S)
 
     def _work(self) -> None:
         while True:

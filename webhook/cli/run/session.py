@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from sidecar.log import claim_descriptors
 from sidecar.policy.snapshot import HOME
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import complain
@@ -51,6 +52,9 @@ class RefusalError(Exception):
 
 def run(options: Options) -> int:
     """Run the command; the exit code."""
+    claim_descriptors()
+    # Whoever started us may ignore it, and then no child could be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
             signal.signal(number, _leave)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.controlplane.certificates import Authority
 from tests.webhook.cli.run.scene import (
+    MCA,
     Home,
     Raw,
     credential,
@@ -475,6 +477,26 @@ def test_signals_before_the_command_end_the_run_and_the_plugin(
         assert (process.returncode, err) == (code, "")
         assert home.left_behind() == []
         (home.path / "pid").unlink()
+
+
+def test_it_minds_no_odd_start(home: Home, control_plane: ControlPlane) -> None:
+    """Closed descriptors, an ignored SIGCHLD: some supervisors start their children so."""
+    plugin = home.write_plugin(credential(token="x"))
+    home.write_kubeconfig(kubeconfig(control_plane, exec_user(plugin)))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        odd = f"exec {MCA} run -- sh -c 'exit 5' <&- >&-"
+        process = subprocess.Popen(["sh", "-c", odd], env=home.env, restore_signals=False)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert process.wait(timeout=20) == 5
+    assert home.left_behind() == []
+
+
+def test_a_run_within_a_run(home: Home, control_plane: ControlPlane, token: str) -> None:
+    home.write_kubeconfig(kubeconfig(control_plane, {"token": token}))
+    done = home.mca("run", "--", MCA, "run", "--", *WHOAMI)
+    assert (done.returncode, done.stdout, done.stderr) == (0, ACCOUNT, "")
 
 
 def test_ignored_signals_stay_ignored(home: Home, control_plane: ControlPlane) -> None:
