@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import socket
 
     from sidecar.gate import Decided, Known
+    from sidecar.head import RequestHead
     from sidecar.server import Server
 
 _PIPELINED_BYTES = 65536
@@ -45,7 +46,9 @@ class Client(TlsStream):
 
     __slots__ = (
         "_gathering",
+        "_moved_at",
         "_partial",
+        "_unsent",
         "exchange",
         "gate",
         "idle_since",
@@ -60,6 +63,8 @@ class Client(TlsStream):
         self.idle_since = monotonic()
         self._partial = b""
         self._gathering: Gathering | None = None
+        self._moved_at = 0.0
+        self._unsent = 0
         self.deadline = self.idle_since + server.limits.handshake_timeout_s
         self.resume_reading()
 
@@ -85,7 +90,7 @@ class Client(TlsStream):
         block = data[eol:end]
         gate = self.gate
         known = gate.blocks.get(block)
-        if known is not None and not known.head.length and not self.server.shedding:
+        if known is not None and not known.head.length and not self.server.cautious:
             decided = known.decisions.get(line)
             if decided is not None and decided.member is not None:
                 exchange = Exchange(self, decided, known.head, gate.next_ident())
@@ -158,18 +163,24 @@ class Client(TlsStream):
 
     def _forward(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
         head = known.head
-        exchange = Exchange(self, decided, head, self.gate.next_ident())
-        exchange.trace = trace
+        exchange = self._begin(decided, head, trace)
         self.exchange = exchange
         if head.length:
             exchange.body = request_body(head.length)
             exchange.body_done = False
-            self._onrequest_body(exchange, exchange.body, rest)
+            self._on_request_body(exchange, exchange.body, rest)
             if self.exchange is not exchange:
                 return
         else:
             self._partial = rest
         self._dispatch(exchange, decided)
+
+    def _begin(self, decided: Decided, head: RequestHead, trace: bytes) -> Exchange:
+        exchange = Exchange(self, decided, head, self.gate.next_ident())
+        exchange.trace = trace
+        if self.gate.draining:
+            exchange.close = True  # and its answer says so
+        return exchange
 
     def _dispatch(self, exchange: Exchange, decided: Decided) -> None:
         member = decided.member
@@ -181,7 +192,7 @@ class Client(TlsStream):
         else:
             member.dispatch(exchange)
 
-    def _onrequest_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
+    def _on_request_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
             forward, rest = body.feed(data)
         except FramingError as failure:
@@ -214,7 +225,7 @@ class Client(TlsStream):
                     self.pause_reading()
         elif exchange.body is not None:
             if not exchange.responding:
-                self._onrequest_body(exchange, exchange.body, data)
+                self._on_request_body(exchange, exchange.body, data)
         else:
             self._partial += data
             if len(self._partial) > _PIPELINED_BYTES:
@@ -233,6 +244,8 @@ class Client(TlsStream):
             self._refuse(BODIES, known, decided, close=True, retry_after=1)
         else:
             self._gathering = Gathering(known, decided, limit, reserved, trace)
+            # One for the whole body: one that drips would hold its share of memory for ever.
+            self.deadline = monotonic() + self.server.limits.body_timeout_s
             if known.head.expect and not rest:
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._on_gather(self._gathering, rest)
@@ -245,8 +258,6 @@ class Client(TlsStream):
         elif gathering.done:
             self._stop_gathering()
             self._judge_body(gathering)
-        else:
-            self.deadline = monotonic() + self.server.limits.body_timeout_s
 
     def _judge_body(self, gathering: Gathering) -> None:
         known = gathering.known
@@ -255,9 +266,8 @@ class Client(TlsStream):
         if decided.refusal is not None:
             self._refuse(decided.refusal, known, decided, rest=gathering.rest)
             return
-        exchange = Exchange(self, decided, known.head, self.gate.next_ident())
+        exchange = self._begin(decided, known.head, gathering.trace)
         exchange.asked = False
-        exchange.trace = gathering.trace
         exchange.replay = gathering.raw()
         exchange.bytes_in = len(exchange.replay)
         self._dispatch(exchange, decided)
@@ -416,6 +426,7 @@ class Client(TlsStream):
     # -- what happens to the connection ---------------------------------------------------------
 
     def on_drain(self) -> None:
+        self._unsent = 0
         exchange = self.exchange
         if exchange is not None and exchange.upstream is not None:
             exchange.upstream.resume_reading()
@@ -443,11 +454,15 @@ class Client(TlsStream):
         self.gate.account(exchange, monotonic())
 
     def on_deadline(self) -> None:
-        if self.closing or self.discarding or not self.up:
+        if self.blocked and (self.closing or self.discarding):
+            self.deadline = monotonic() + _LINGER_S  # the last answer is not out yet
+        elif self.closing or self.discarding or not self.up:
             self.server.forget(self)
             self.abort()
-            return
-        exchange = self.exchange
+        else:
+            self._on_stalled(self.exchange)
+
+    def _on_stalled(self, exchange: Exchange | None) -> None:
         if exchange is not None and not self.reading:  # it is the cluster that does not take it
             self.deadline = monotonic() + self.server.limits.body_timeout_s
         elif exchange is not None:
@@ -458,8 +473,21 @@ class Client(TlsStream):
         elif self._gathering is not None or self._partial:
             self._refuse_early(HEAD_STALLED)
         else:
-            self.server.forget(self)
             self.close()
+
+    def check_reader(self, now: float) -> None:
+        """Looked at now and then while blocked: end an answer of which nothing is taken."""
+        if self.unsent != self._unsent:
+            self._unsent = self.unsent
+            self._moved_at = now
+        elif now - self._moved_at > self.server.limits.body_timeout_s:
+            exchange = self.exchange
+            if exchange is None:
+                self.server.forget(self)
+                self.abort()
+            elif not exchange.tunnel:  # a person may look at a terminal for as long as they like
+                self._drop_upstream(exchange)
+                self.cut(exchange)
 
     @property
     def idle(self) -> bool:
@@ -469,6 +497,7 @@ class Client(TlsStream):
             and self._gathering is None
             and not self._partial
             and not self.discarding
+            and not self.closing
         )
 
     def close_down(self) -> None:

@@ -13,13 +13,14 @@ import asyncio
 import contextlib
 import math
 import select
+from collections.abc import Mapping
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar.log import log_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from _typeshed import FileDescriptorLike
 
@@ -122,13 +123,29 @@ class Reactor(BaseSelector):
             self._epoll.unregister(key.fd)
         return key
 
-    def get_map(self) -> Mapping[Any, SelectorKey]:
-        return self._keys
+    def get_map(self) -> Mapping[FileDescriptorLike, SelectorKey]:
+        return _ByFile(self._keys)
 
     def close(self) -> None:
         self._watched.clear()
         self._keys.clear()
         self._epoll.close()
+
+
+class _ByFile(Mapping["FileDescriptorLike", SelectorKey]):
+    """Asyncio looks up by whatever it was given: a number, or something that has one."""
+
+    def __init__(self, keys: dict[int, SelectorKey]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, fileobj: FileDescriptorLike) -> SelectorKey:
+        return self._keys[_number(fileobj)]
+
+    def __iter__(self) -> Iterator[FileDescriptorLike]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _number(fileobj: FileDescriptorLike) -> int:

@@ -69,6 +69,7 @@ class Server:
         self.pressure = Pressure(settings.limits.max_connections)
         self.clients: set[Client] = set()
         self.shedding = False
+        self.cautious = False  # shedding or draining: no call takes the short cut of the memos
         namespace = own_namespace(settings, source.snapshot)
         callers = open_callers(settings, identity.seed, namespace)
         self.gate = Gate(_host_names(settings), callers, self.metrics, self.audit)
@@ -204,6 +205,8 @@ class Server:
                 self.forget(client)
             elif client.deadline < now:
                 client.on_deadline()
+            elif client.blocked:
+                client.check_reader(now)
         for member in self.members.values():
             member.sweep(now)
         if self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients):
@@ -227,6 +230,7 @@ class Server:
         shedding = pressure.shedding(len(self.clients))
         if shedding != self.shedding:
             self.shedding = shedding
+            self.cautious = shedding or self.gate.draining
             ReadSize.bytes = RECORD if shedding else 8 * RECORD
             log_event(
                 "warning" if shedding else "info",
@@ -242,10 +246,14 @@ class Server:
         idle = [client for client in self.clients if client.idle]
         idle.sort(key=lambda client: client.idle_since)
         for client in idle[: max(16, len(self.clients) // 10)]:
-            client.close()
-            self.forget(client)
+            self._close(client)
         for member in self.members.values():
             member.close()
+
+    def _close(self, client: Client) -> None:
+        client.close()
+        if client.closed:  # else its last answer is not out yet, and its deadline is looked at
+            self.forget(client)
 
     # -- going down -------------------------------------------------------------------------------
 
@@ -254,7 +262,10 @@ class Server:
         if self.gate.draining:
             self._end()
             return
-        self.gate.draining = True
+        self.gate.draining = self.cautious = True
+        for client in self.clients:
+            if client.exchange is not None:
+                client.exchange.close = True  # and its answer, if it has not begun, says so
         self._draining_since = self._last_seen = time.monotonic()
         log_event("info", "draining", connections=len(self.clients))
 
@@ -263,8 +274,7 @@ class Server:
             self._last_seen = now
         for client in list(self.clients):
             if client.idle and now - client.idle_since > _QUIET_S:
-                client.close()
-                self.forget(client)
+                self._close(client)
         waited = now - self._draining_since >= self.limits.drain_grace_s
         if waited or now - self._last_seen >= _QUIET_S:
             self._end()

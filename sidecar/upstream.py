@@ -117,6 +117,13 @@ class Upstream(TlsStream):
         if self.body is None:
             self.deadline = monotonic() + self.member.limits.response_timeout_s
 
+    def retire(self) -> None:
+        """No further call goes on this connection; nobody waits for what is still to be sent."""
+        if self.blocked:
+            self.abort()
+        else:
+            self.close()
+
     def abandon(self) -> None:
         """The client is gone, or the call is over: nobody reads the rest."""
         self.exchange = None
@@ -233,7 +240,7 @@ class Upstream(TlsStream):
             self.member.release(self, now)
         else:
             self.member.forget(self)
-            self.close()
+            self.retire()
         exchange.client.complete(exchange, now)
 
     # -- answers that are not simply passed on --------------------------------------------------
