@@ -483,12 +483,12 @@ def test_it_minds_no_odd_start(home: Home, control_plane: ControlPlane) -> None:
     """Closed descriptors, an ignored SIGCHLD: some supervisors start their children so."""
     plugin = home.write_plugin(credential(token="x"))
     home.write_kubeconfig(kubeconfig(control_plane, exec_user(plugin)))
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        odd = f"exec {MCA} run -- sh -c 'exit 5' <&- >&-"
-        process = subprocess.Popen(["sh", "-c", odd], env=home.env, restore_signals=False)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
+    odd = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "os.closerange(0, 2); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = python(odd, MCA, "run", "--", "sh", "-c", "exit 5")
+    process = subprocess.Popen(command, env=home.env)
     assert process.wait(timeout=20) == 5
     assert home.left_behind() == []
 
