@@ -8,6 +8,7 @@ brings the next one.
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from webhook.cli.arguments import complain
 from webhook.cli.run.child import start_thread
@@ -113,7 +114,8 @@ class Renewal:
             problem = str(error)
         if problem and not self._ended:
             # The same again: whoever waits for a newer one need not wait any longer.
-            self._put(self._issued)
+            with suppress(OSError):  # it may be what failed
+                self._put(self._issued)
         if self._ended:
             return
         # The same again, or nothing: asked ever less often.

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import time
@@ -130,6 +131,32 @@ def test_a_failure_is_told_once_and_the_old_one_stays(
         f"mca: context 'c': no newer credential: {tmp_path}/issue printed no ExecCredential"
         " in JSON\n"
     )
+
+
+def test_a_place_that_is_full_for_a_while(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewal, "_LEAST_PAUSE_S", 0.2)
+    scene = Scene(tmp_path, token("one"))
+    scene.answer(answer("two"))
+    refused: list[Issued] = []
+
+    def refuse(issued: Issued) -> None:
+        refused.append(issued)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(scene.renewal, "_put", refuse)
+        scene.renewal.start()
+        scene.renewal.note_refusal()
+        wait_until(lambda: len(refused) == 2, "the newer one, and the old one again")
+    try:
+        scene.renewal.note_refusal()
+        wait_until(lambda: scene.put, "a newer one", 3)
+        assert scene.tokens() == [b"two"]
+    finally:
+        scene.renewal.end()
+    assert "No space left on device" in capsys.readouterr().err
 
 
 def test_a_change_of_kind_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
