@@ -36,7 +36,7 @@ class Admin:
         self._problem = problem
         self._metrics = metrics
         self._public = public
-        self.connections = 0
+        self.connections: dict[AdminConnection, None] = {}  # in the order in which they came
 
     def answer(self, method: str, path: str, *, local: bool) -> Answer:
         """The status and body for one request."""
@@ -66,14 +66,21 @@ class AdminConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._admin.connections += 1
-        if self._admin.connections > _MAX_CONNECTIONS:
-            transport.abort()
-            return
+        connections = self._admin.connections
+        if len(connections) >= _MAX_CONNECTIONS:
+            # The oldest goes: 64 neighbours that say nothing must not keep the kubelet out.
+            next(iter(connections)).abort()
+        connections[self] = None
         self._timer = asyncio.get_running_loop().call_later(_DEADLINE_S, transport.abort)
 
+    def abort(self) -> None:
+        """End it at once."""
+        self._admin.connections.pop(self, None)
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._admin.connections -= 1
+        self._admin.connections.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
 
