@@ -209,7 +209,9 @@ class Server:
                 client.check_reader(now)
         for member in self.members.values():
             member.sweep(now)
-        if self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients):
+        # Freed memory is only ours to use again until it is given back: shedding would not end.
+        many = self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients)
+        if many or (self.shedding and self._closed):
             self._closed = 0
             gc.collect()
             trim_memory()
