@@ -6,6 +6,7 @@ address. Steps are callbacks, not a task: a new connection is on the path of a c
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -21,7 +22,6 @@ from sidecar.tasks import spawn
 from sidecar.upstream import Upstream
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
 
     from sidecar.member import Member
@@ -57,11 +57,10 @@ class Dialer:
 
     async def _resolve(self, then: Then) -> None:
         try:
-            found = await self.reactor.loop.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM
-            )
+            asked = self.reactor.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            found = await asyncio.wait_for(asked, self.member.limits.connect_timeout_s)
             self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
-        except OSError as failure:
+        except (OSError, RuntimeError) as failure:  # RuntimeError: no thread to ask in
             if not self._addresses:
                 then(f"its name {self._host} does not resolve: {describe(failure)}")
                 return

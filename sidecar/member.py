@@ -160,7 +160,8 @@ class Member:
         if self._ca_file is not None:
             pem = self._ca_file.content
             if pem is None:
-                self._problem = self._ca_file.problem
+                log_event("error", "ca_unusable", cluster=self.name, reason=self._ca_file.problem)
+                self._problem = self._problem and self._ca_file.problem
                 return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
