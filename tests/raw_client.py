@@ -53,9 +53,9 @@ class RawClient(TlsPipe):
         sock.settimeout(timeout_s)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.connect(sidecar)
-        super().__init__(sock, context, server_hostname=server_hostname)
         try:
+            sock.connect(sidecar)
+            super().__init__(sock, context, server_hostname=server_hostname)
             self.handshake()
         except BaseException:
             sock.close()

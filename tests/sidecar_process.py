@@ -103,10 +103,10 @@ class SidecarProcess:
         self.port = port or choose_port()
         self.admin_port = choose_port()
         self.revision = 0
-        self._before = before
+        self.before = before
         self._arguments = list(arguments)
         self._stdout_fd = stdout
-        self._env = dict(env or {})
+        self.env = dict(env or {})
         self._cluster: Cluster | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._position = 0
@@ -201,7 +201,7 @@ class SidecarProcess:
         if self._has_snapshot:
             told["MCA_SNAPSHOT"] = str(self.snapshot_path)
         told |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
-        for name, text in self._env.items():
+        for name, text in self.env.items():
             told[name] = text and text.replace("{port}", str(self.port)).replace(
                 "{admin_port}", str(self.admin_port)
             )
@@ -210,7 +210,7 @@ class SidecarProcess:
     def spawn(self) -> Self:
         """Start the process and wait for nothing."""
         command = [sys.executable, "-m", "sidecar", *self._arguments]
-        launcher = LAUNCHER.format(before=self._before)
+        launcher = LAUNCHER.format(before=self.before)
         with self.stdout_path.open("ab") as out, self.stderr_path.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", launcher, str(os.getpid()), *command],
