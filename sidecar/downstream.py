@@ -473,7 +473,7 @@ class Client(TlsStream):
         elif self._gathering is not None or self._partial:
             self._refuse_early(HEAD_STALLED)
         else:
-            self.close()
+            self.vanish()
 
     def check_reader(self, now: float) -> None:
         """Looked at now and then while blocked: end an answer of which nothing is taken."""

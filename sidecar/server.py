@@ -253,7 +253,7 @@ class Server:
             member.close()
 
     def _close(self, client: Client) -> None:
-        client.close()
+        client.vanish()
         if client.closed:  # else its last answer is not out yet, and its deadline is looked at
             self.forget(client)
 

@@ -9,6 +9,8 @@ is handled to its end.
 import contextlib
 import socket
 import ssl
+from fcntl import ioctl
+from struct import pack
 from time import monotonic
 
 from sidecar.reactor import READ, WRITE, Reactor
@@ -17,6 +19,7 @@ RECORD = 16384  # the most plaintext that a TLS record carries; a MemoryBIO neve
 _RAW = bytearray(8 * RECORD)
 _RAW_VIEW = memoryview(_RAW)
 NEVER = float("inf")
+_BULK_STEP = 4 * RECORD
 _SIOCOUTQ = 0x5411  # <linux/sockios.h>: how many bytes the peer has not acknowledged
 _RESET = pack("ii", 1, 0)  # struct linger: do not wait, do not send, forget
 _IN_ORDER = pack("ii", 0, 0)
@@ -181,10 +184,12 @@ class TlsStream:
         if self.discarding:
             return
         inbound = self._inbound
+        # Records seldom end where a piece ends, and that costs an exception: fewer pieces for bulk.
+        step = RECORD if count < len(_RAW) else _BULK_STEP
         start = 0
         while start < count and not self.closed:
-            inbound.write(_RAW_VIEW[start : min(start + RECORD, count)])
-            start += RECORD
+            inbound.write(_RAW_VIEW[start : min(start + step, count)])
+            start += step
             if self.up or self.handshake():
                 self._decrypt(inbound)
         peer = self.to_flush
@@ -218,6 +223,31 @@ class TlsStream:
                 self.on_eof()
                 return
             self.on_data(data)
+
+    def pass_records(self, peer: "TlsStream", limit: int) -> int:
+        """Pass records on to a peer unseen, as long as they cannot exceed `limit`; how much went.
+
+        The way of `on_data` and `queue` without their frames: 15 % of a large list's CPU.
+        """
+        inbound = self._inbound
+        read = self._read
+        write, pull, queue = peer._write, peer._pull, peer._queue
+        passed = 0
+        limit -= RECORD
+        while passed <= limit and inbound.pending:
+            try:
+                data = read(RECORD)
+            except ssl.SSLWantReadError:
+                break
+            except (ssl.SSLError, OSError) as failure:
+                self._fail(failure)
+                break
+            if not data:  # close_notify: a FIN follows
+                break
+            write(data)
+            queue.append(pull())
+            passed += len(data)
+        return passed
 
     def _fail(self, failure: Exception) -> None:
         with contextlib.suppress(OSError, ssl.SSLError):  # a fatal alert may be waiting
@@ -370,33 +400,27 @@ class TlsStream:
         else:
             self.abort()
 
-    def vanish(self) -> bool:
-        """Close an idle connection by a reset, unless the peer has spoken; False if it has.
+    def vanish(self) -> None:
+        """Close an idle connection by a reset; not if its peer has spoken, which will be heard.
 
-        After a FIN a client's next write still succeeds, and client-go sends no POST again that may
-        have been seen. After a reset the write itself fails: nothing was sent, and every client
-        opens another connection. Of 5,000 POSTs paced around the closing 15 were lost by FIN, none
-        by reset.
+        After a FIN a client's next write still succeeds, and client-go does not send a POST again
+        that may have been seen. After a reset the write itself fails, so nothing was sent, and
+        every client opens another connection. Of 5,000 POSTs paced around such closings 15 were
+        lost by FIN, none by reset.
         """
         if self.closed:
-            return True
-        if self._unsent():
+            return
+        if self.blocked or any(ioctl(self._fd, _SIOCOUTQ, bytes(4))):
             self.close()  # a reset would take the end of the last answer with it
-            return True
+            return
         sock = self.sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         try:
             sock.recv(1, socket.MSG_PEEK)
         except OSError:  # nothing is there, or the connection is broken
             self.abort()
-            return True
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IN_ORDER)
-        return False
-
-    def _unsent(self) -> bool:
-        """Whether the peer has not taken all that was sent."""
-        waiting = ioctl(self._fd, _SIOCOUTQ, bytes(4))
-        return self.blocked or any(waiting)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IN_ORDER)
 
     def abort(self) -> None:
         """Close now, without close_notify: what was cut is never mistaken for an end."""
