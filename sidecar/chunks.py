@@ -37,6 +37,14 @@ class Body(Protocol):
         """Split `data` into what to forward and what comes after the body."""
         ...
 
+    @property
+    def unseen(self) -> int:
+        """So many bytes from here on may pass without a look at them."""
+        ...
+
+    def skip(self, size: int) -> None:
+        """So many have passed, at most `unseen`."""
+
 
 class LengthBody:
     """A body of known length."""
@@ -58,6 +66,13 @@ class LengthBody:
             self.listener.feed(data)
         return data, rest
 
+    @property
+    def unseen(self) -> int:
+        return 0 if self.listener is not None else self.left - 1  # `feed` sees the end
+
+    def skip(self, size: int) -> None:
+        self.left -= size
+
 
 class EndlessBody:
     """A body that ends with its connection."""
@@ -72,6 +87,13 @@ class EndlessBody:
         if self.listener is not None:
             self.listener.feed(data)
         return data, b""
+
+    @property
+    def unseen(self) -> int:
+        return 0
+
+    def skip(self, size: int) -> None:
+        """Nothing to count."""
 
 
 class ChunkedBody:
@@ -91,6 +113,14 @@ class ChunkedBody:
     def between_chunks(self) -> bool:
         """Nothing of a chunk is outstanding: a frame of our own may stand here."""
         return self._state == _AT_SIZE and not self._held
+
+    @property
+    def unseen(self) -> int:
+        inside = self._state == _IN_DATA and self.listener is None
+        return self._left - 1 if inside else 0
+
+    def skip(self, size: int) -> None:
+        self._left -= size
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         state = self._state

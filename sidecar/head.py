@@ -24,7 +24,7 @@ _MEMO_LINES = 2048
 _MEMO_LINE_BYTES = 512
 
 _REQUEST_LINE = re.compile(rb"([A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/1\.1")
-_VERSION = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/[0-9.]+")
+_VERSION = re.compile(rb"[A-Z]+ [\x21-\x7e]+ HTTP/[0-9.]+")
 _ORIGIN = re.compile(rb"https?://([^/?#@\s]+)")
 _TRACE = rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _TRACEPARENT = re.compile(_TRACE + rb"[ \t]*")

@@ -15,11 +15,12 @@ from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthB
 from sidecar.grammar import CHUNKED
 from sidecar.policy.verdict import Reason
 from sidecar.response import UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
-from sidecar.stream import NEVER, TlsStream
+from sidecar.stream import NEVER, RECORD, TlsStream
 from sidecar.tasks import spawn
 from sidecar.watch_frames import watch_frames
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from sidecar.exchange import Exchange
@@ -227,6 +228,20 @@ class Upstream(TlsStream):
             self._finish(exchange, sound and not exchange.head.upgrade)
         elif isinstance(body, LengthBody):
             self.deadline = monotonic() + self.member.limits.body_timeout_s
+
+    def _decrypt(self, inbound: ssl.MemoryBIO) -> None:
+        exchange, body = self.exchange, self.body
+        if exchange is not None and body is not None and body.unseen > 2 * RECORD:
+            client = exchange.client
+            if isinstance(client, TlsStream) and not client.closed:
+                passed = self.pass_records(client, body.unseen)
+                body.skip(passed)
+                exchange.bytes_out += passed
+                self._carried += passed
+                self.to_flush = client
+                if isinstance(body, LengthBody):
+                    self.deadline = monotonic() + self.member.limits.body_timeout_s
+        super()._decrypt(inbound)
 
     def _finish(self, exchange: Exchange, reusable: bool) -> None:
         now = monotonic()

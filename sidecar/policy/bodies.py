@@ -74,8 +74,9 @@ _OBJECT_FORMATS: Final = {
 # A string without an end is taken too: tried again behind each quote, it would cost time squared.
 _JSON_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _MAX_PARTS: Final = 50_000
-# A microsecond a string; no Secret of at most 1 MiB has as many.
+# Half a microsecond a string; no Secret of at most 1 MiB has as many.
 _MAX_QUOTES: Final = 400_000
+_BATCH: Final = 1024
 
 
 def judge_format(verb: str, body: Body, limit: int = MAX_BODY_BYTES) -> Format | Denial:
@@ -153,17 +154,30 @@ def _find_in_json(text: str, forbidden: Forbidden) -> Finding:
     """Judge every string, keys too. A text that is not JSON at all is for the server to refuse."""
     if text.count('"') > _MAX_QUOTES:
         return Finding.OVERSIZED
+    literals: list[str] = []
     for match in _JSON_STRING.finditer(text):
-        literal = match[0]
-        if "\\" in literal:
-            try:
-                value = json.loads(literal)
-            except ValueError:
-                return Finding.MALFORMED
-        else:
-            value = literal[1:-1]
-        if forbidden.matches(value):
-            return Finding.PRESENT
+        literals.append(match[0])
+        if len(literals) == _BATCH:
+            found = _find_in_literals(literals, forbidden)
+            if found is not Finding.ABSENT:
+                return found
+            literals.clear()
+    return _find_in_literals(literals, forbidden)
+
+
+def _find_in_literals(literals: list[str], forbidden: Forbidden) -> Finding:
+    """Many at once: one call of the parser for each would cost three times as much."""
+    escaped = [literal for literal in literals if "\\" in literal]
+    values = [literal[1:-1] for literal in literals if "\\" not in literal]
+    if escaped:
+        try:
+            values += json.loads(f"[{','.join(escaped)}]")
+        except ValueError:
+            return Finding.MALFORMED
+    joined = "\0".join(values)
+    mentioned = any(needle in joined for needle in forbidden.needles)
+    if mentioned and any(map(forbidden.matches, values)):
+        return Finding.PRESENT
     return Finding.ABSENT
 
 
