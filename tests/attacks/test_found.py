@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.policy.bodies import Finding, Forbidden, Format, find_forbidden
 from sidecar.policy.protobuf import values_at
 from tests.attacks.conftest import Front
 from tests.sidecar_process import SidecarProcess
@@ -44,6 +45,22 @@ def test_fields_are_counted_on_all_levels_together() -> None:
     message = b"\x0a\x3c" + b"\x08\x00" * 30
     with pytest.raises(ValueError, match="too many"):
         values_at([message * 10_000], (1, 12, 1))
+
+
+@pytest.mark.parametrize("before", [0, 1, 1022, 1023, 1024, 1025, 2047, 2048, 5000])
+@pytest.mark.parametrize("filler", ['"a"', '"\\u0061"', '"\\"", "\\\\"'])
+def test_strings_are_judged_many_at_once(before: int, filler: str) -> None:
+    """200,000 escaped strings, parsed one by one, held up everybody for 0.3 s."""
+    forbidden = Forbidden(("bad.io/x",), lambda text: text == "bad.io/x", ())
+    fillers = f"{filler}, " * before
+
+    def find(literal: str) -> Finding:
+        text = f"[{fillers}{literal}, {fillers}null]"
+        return find_forbidden(Format.JSON, text.encode(), forbidden)
+
+    assert find('"\\u0062ad.io\\/x"') is Finding.PRESENT
+    assert find('"bad.io/xy", "\\n"') is Finding.ABSENT
+    assert find('"\\q"') is Finding.MALFORMED
 
 
 def test_silent_neighbours_do_not_keep_the_kubelet_from_the_admin_port(front: Front) -> None:
