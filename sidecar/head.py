@@ -239,8 +239,8 @@ def _classify(line: bytes, fields: _Fields) -> bytes | Denial:
         if len(_lines) >= _MEMO_LINES:
             _lines.clear()
         _lines[line] = kind
-    else:
-        fields.repeats = False
+    # Seen for the first time, so the block was too: it is remembered when it comes again.
+    fields.repeats = False
     return kind
 
 
