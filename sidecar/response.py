@@ -17,6 +17,7 @@ from sidecar.grammar import (
 )
 
 UNTIL_CLOSE = -2
+_ECHOES = (b"\r\nAudit-Id: ", b"\r\naudit-id: ")  # Go writes the first
 _MEMO_HEADS = 1024
 _MEMO_HEAD_BYTES = 2048
 
@@ -65,7 +66,9 @@ class ResponseHead(NamedTuple):
 
 def parse_response(head: bytes, ident: bytes) -> ResponseHead:
     """Judge a response head that ends with its blank line; raises ResponseError."""
-    before, _, after = head.partition(ident)
+    before, found, after = head.partition(ident)
+    if found and not before.endswith(_ECHOES):  # a name or an option would be another's next time
+        return _parse(head)
     key = (before, after)
     known = _heads.get(key)
     if known is not None:
