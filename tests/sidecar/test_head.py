@@ -11,6 +11,7 @@ import httptools
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+from sidecar import head as head_module
 from sidecar.grammar import CHUNKED
 from sidecar.head import (
     MAX_FIELDS,
@@ -99,6 +100,7 @@ def test_a_head_is_worth_remembering_when_its_lines_come_again() -> None:
     ],
 )
 def test_refusals(lines: Sequence[bytes], status: int, rule: str) -> None:
+    head_module._lines.clear()
     for _ in range(2):  # by the grammar, then by remembered lines
         assert refused(*lines) == (status, rule)
 
@@ -384,6 +386,7 @@ def test_what_is_accepted_is_the_same_request_to_llhttp(
 @given(lines=st.lists(LINES, max_size=5))
 def test_a_second_look_is_the_first(lines: list[bytes]) -> None:
     """Lines that are remembered are judged as those that are not."""
+    head_module._lines.clear()
     first, second = parse(HOST, BEARER, *lines), parse(HOST, BEARER, *lines)
     if isinstance(first, RequestHead) and isinstance(second, RequestHead):
         assert first._replace(repeats=False) == second._replace(repeats=False)
