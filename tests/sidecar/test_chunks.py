@@ -199,6 +199,7 @@ def test_between_chunks() -> None:
     for byte in b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n":
         between.append(body.between_chunks)
         body.feed(bytes([byte]))
+        assert body.unseen >= 0
     at = [index for index, free in enumerate(between) if free]
     assert at == [0, 7, 13]
     assert not body.between_chunks
@@ -280,8 +281,10 @@ def test_the_end_is_never_unseen() -> None:
     chunked.feed(b"3\r\n")
     chunked.skip(chunked.unseen)
     assert (chunked.unseen, chunked.done) == (0, False)
-    assert chunked.feed(b"c\r\n") == (b"c\r\n", b"")
+    assert chunked.feed(b"c") == (b"c", b"")
     assert chunked.unseen == 0
+    assert chunked.feed(b"\r\n") == (b"\r\n", b"")
+    assert chunked.between_chunks
 
 
 def test_a_listener_sees_all() -> None:
