@@ -101,7 +101,8 @@ ROWS = (
         last='[{"op":"replace","path":"/spec/replicas","value":2}]'),
     Row("patch-json-failing", "patch deployment story --type=json -p",
         last='[{"op":"test","path":"/spec/replicas","value":9}]'),
-    Row("patch-merge", "patch deployment story --type=merge -o json -p", last='{"spec":{"paused":true}}'),
+    Row("patch-merge", "patch deployment story --type=merge -o json -p",
+        last='{"spec":{"paused":true}}'),
     Row("patch-strategic", "patch deployment story -o json -p",
         last='{"spec":{"template":{"spec":{"containers":[{"name":"two","image":"i:1"}]}}}}'),
     Row("patch-conflict", "patch configmap plain --type=merge -p",
@@ -127,14 +128,14 @@ ROWS = (
     Row("raw-version", "get --raw /version"),
     Row("raw-api", "get --raw /api"),
     Row("raw-openapi", "get --raw /openapi/v3/apis/apps/v1"),
-    Row("raw-list", "get --raw /api/v1/namespaces/NAMESPACE/configmaps?limit=1"),
-    Row("raw-expired", "get --raw /api/v1/namespaces/NAMESPACE/configmaps?resourceVersion=1&resourceVersionMatch=Exact"),
-    Row("raw-watch-expired", "get --raw /api/v1/namespaces/NAMESPACE/configmaps?watch=1&resourceVersion=1"),
+    Row("raw-list", "get --raw HERE?limit=1"),
+    Row("raw-expired", "get --raw HERE?resourceVersion=1&resourceVersionMatch=Exact"),
+    Row("raw-watch-expired", "get --raw HERE?watch=1&resourceVersion=1"),
     Row("raw-nowhere", "get --raw /nowhere"),
     Row("raw-forbidden", "get --raw /api/v1/nodes"),
-    Row("raw-create", "create --raw /api/v1/namespaces/NAMESPACE/configmaps -f -", config_map("raw", "a")),
-    Row("raw-replace", "replace --raw /api/v1/namespaces/NAMESPACE/configmaps/raw -f -", config_map("raw", "b")),
-    Row("raw-delete", "delete --raw /api/v1/namespaces/NAMESPACE/configmaps/raw"),
+    Row("raw-create", "create --raw HERE -f -", config_map("raw", "a")),
+    Row("raw-replace", "replace --raw HERE/raw -f -", config_map("raw", "b")),
+    Row("raw-delete", "delete --raw HERE/raw"),
     Row("run", "run made --image=example.invalid/made:1 --restart=Never -o name"),
     Row("exec", "exec talker -- sh -c", last=SHELL),
     Row("exec-input", "exec -i talker -- cat", "to a container\n"),
@@ -168,7 +169,7 @@ def tell(pod: Pod, namespace: str) -> list[RawStep]:
 
 
 def _run(pod: Pod, row: Row, namespace: str) -> dict[str, Any]:
-    words = row.command.replace("NAMESPACE", namespace).split(" ")
+    words = row.command.replace("HERE", f"/api/v1/namespaces/{namespace}/configmaps").split(" ")
     if row.last is not None:
         words.append(row.last)
     done = pod.run([str(find_binary("kubectl")), *words], text=row.text)
@@ -183,7 +184,8 @@ def _parse(text: str) -> Any:
 
 
 def _even(text: str) -> list[str]:
-    """Lines, without what depends on the moment: an age, and the width of its column."""
+    """Lines, without what depends on the moment: an age, the width of its column, a library's log."""
+    text = re.sub(r"^[IWE]\d{4} \d\d:\d\d:.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"(?<=\s)(?:\d+[smh])+(?= ago|\s|$)", "<age>", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \+0000", "<time>", text)

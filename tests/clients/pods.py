@@ -22,25 +22,29 @@ RawStep = dict[str, Any]
 # rights a user namespace of its own gives them.
 LAUNCHER = f"""
 import ctypes, os, sys
+PATH = "{SERVICE_ACCOUNT}"
+NEWNS, NEWUSER = 0x20000, 0x10000000
+RDONLY, REMOUNT, BIND, REC, PRIVATE = 1, 32, 4096, 16384, 1 << 18
 libc = ctypes.CDLL(None, use_errno=True)
-NEWNS, NEWUSER, BIND, RDONLY, REMOUNT, REC, PRIVATE = 0x20000, 0x10000000, 4096, 1, 32, 16384, 1 << 18
 def check(result, what):
     if result:
-        sys.exit(f"cannot give a program a pod's files: {{what}}: {{os.strerror(ctypes.get_errno())}};"
-                 " run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone)")
+        why = os.strerror(ctypes.get_errno())
+        sys.exit(f"cannot give a program a pod's files: {{what}}: {{why}}; run as root,"
+                 " or allow user namespaces (sysctl kernel.unprivileged_userns_clone)")
 def mount(source, target, kind, flags):
     check(libc.mount(source.encode(), target.encode(), kind, flags, None), f"mount {{target}}")
 uid, gid = os.geteuid(), os.getegid()
 if uid or libc.unshare(NEWNS):
     check(libc.unshare(NEWNS | NEWUSER), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {{uid}} 1"), ("gid_map", f"0 {{gid}} 1")):
+    maps = dict(setgroups="deny", uid_map=f"0 {{uid}} 1", gid_map=f"0 {{gid}} 1")
+    for name, text in maps.items():
         with open(f"/proc/self/{{name}}", "w") as file:
             file.write(text)
 mount("none", "/", None, REC | PRIVATE)
 mount("tmpfs", os.path.realpath("/var/run"), b"tmpfs", 0)
-os.makedirs("{SERVICE_ACCOUNT}")
-mount(sys.argv[1], "{SERVICE_ACCOUNT}", None, BIND)
-mount("none", "{SERVICE_ACCOUNT}", None, BIND | REMOUNT | RDONLY)
+os.makedirs(PATH)
+mount(sys.argv[1], PATH, None, BIND)
+mount("none", PATH, None, BIND | REMOUNT | RDONLY)
 libc.prctl(1, 9)
 if os.getppid() != int(sys.argv[2]):
     sys.exit(1)
@@ -95,9 +99,7 @@ class Pod:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        listener = threading.Thread(
-            target=lambda errors: said.extend(errors), args=[process.stderr]
-        )
+        listener = threading.Thread(target=said.extend, args=[process.stderr])
         listener.start()
         steps: list[RawStep] = []
         try:

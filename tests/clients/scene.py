@@ -5,6 +5,7 @@ service account token, one that holds nothing but what its sidecar gave it. Must
 """
 
 import contextlib
+import json
 import shutil
 import subprocess
 import tempfile
@@ -157,10 +158,13 @@ class Scene:
 
     # Stories
 
+    def _forget(self) -> None:
+        self.plane.compact_etcd()
+
     def tell(self, pair: Pair, *command: str) -> tuple[list[RawStep], list[RawStep]]:
         """Have the same program tell its story in both pods."""
         # etcd forgets once for both, when each has read what is to be forgotten.
-        barrier = threading.Barrier(2, action=self.plane.compact_etcd)
+        barrier = threading.Barrier(2, action=self._forget)
 
         def answer(_what: str) -> None:
             barrier.wait(timeout=60)
@@ -176,6 +180,4 @@ class Scene:
 
 
 def _encode(value: Any) -> bytes:
-    import json
-
     return json.dumps(value).encode()

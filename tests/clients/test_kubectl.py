@@ -1,18 +1,22 @@
 """kubectl, direct and through the sidecar: the same words, the same exit codes."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.clients import kubectl_story
 from tests.clients.canonical import Canon, assert_equal
+from tests.clients.pods import Pod
 from tests.clients.scene import Scene
+from tests.controlplane import find_binary
 
 pytestmark = pytest.mark.apiserver
 NAME = "clients-kubectl"
 # The commands that must fail, and how; all others must not.
 FAILURES = {
-    "create-again": (1, "AlreadyExists"),
+    "create-again": (1, "already exists"),
     "create-invalid": (1, "Not_A_Name"),
     "get-missing": (1, "NotFound"),
     "diff": (1, ""),
@@ -53,6 +57,39 @@ def test_kubectl_says_the_same_through_the_sidecar(scene: Scene) -> None:
     check_chapters(direct)
     assert len(calls) > len(meshed)
     assert {call["decision"] for call in calls} == {"permit"}
+
+
+TOKEN_SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "type": "kubernetes.io/service-account-token",
+    "metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": "story"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("create token story", "failed to create token: mca guard/token-request: "),
+        ("create -f -", "Error from server (Forbidden): error when creating"),
+        ("get --raw /api/v1/nodes/n/proxy/metrics", "(Forbidden): mca guard/proxy: "),
+        ("get --raw /api/v1/pods?watch=0&watch=1", "(BadRequest): mca "),
+        ("get pods --token=not-ours", "You must be logged in to the server"),
+    ],
+)
+def test_refusals_of_the_sidecar_read_as_errors_of_the_server(
+    refusing: Pod, command: str, words: str
+) -> None:
+    kubectl = str(find_binary("kubectl"))
+    done = refusing.run([kubectl, *command.split(" ")], text=json.dumps(TOKEN_SECRET))
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+@pytest.fixture(scope="module")
+def refusing(scene: Scene) -> Iterator[Pod]:
+    with scene.pair("clients-refused") as pair:
+        yield pair.meshed
 
 
 def check_chapters(told: dict[str, Any]) -> None:

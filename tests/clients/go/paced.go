@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -23,6 +25,7 @@ func postPaced(ctx context.Context, arguments []string) error {
 	waves := flags.Int("waves", 40, "")
 	least := flags.Duration("least", 200*time.Millisecond, "the shortest pause")
 	most := flags.Duration("most", 1400*time.Millisecond, "the longest")
+	idle := flags.Duration("idle", 0, "how long every second worker itself keeps an idle connection; client-go: 90 s")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -32,7 +35,7 @@ func postPaced(ctx context.Context, arguments []string) error {
 	}
 	clients := make([]kubernetes.Interface, *workers)
 	for worker := range clients {
-		client, err := lone()
+		client, err := lone(time.Duration(worker%2) * *idle)
 		if err != nil {
 			return err
 		}
@@ -60,14 +63,30 @@ func postPaced(ctx context.Context, arguments []string) error {
 }
 
 // lone is a client with a transport of its own: client-go shares one among equal configurations.
-func lone() (kubernetes.Interface, error) {
+func lone(idle time.Duration) (kubernetes.Interface, error) {
 	config, _, err := inCluster(nil)
 	if err != nil {
 		return nil, err
 	}
 	config.ContentType = protobuf
 	config.Dial = (&net.Dialer{}).DialContext
+	if idle > 0 {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			innermost(next).IdleConnTimeout = idle
+			return next
+		})
+	}
 	return kubernetes.NewForConfig(config)
+}
+
+func innermost(transport http.RoundTripper) *http.Transport {
+	for {
+		wrapper, wraps := transport.(utilnet.RoundTripperWrapper)
+		if !wraps {
+			return transport.(*http.Transport)
+		}
+		transport = wrapper.WrappedRoundTripper()
+	}
 }
 
 func post(ctx context.Context, client kubernetes.Interface, name string) string {
