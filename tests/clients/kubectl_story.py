@@ -184,7 +184,7 @@ def _parse(text: str) -> Any:
 
 
 def _even(text: str) -> list[str]:
-    """Lines, without what depends on the moment: an age, the width of its column, a library's log."""
+    """Lines, without what depends on the moment: ages, widths of columns, the library's own log."""
     text = re.sub(r"^[IWE]\d{4} \d\d:\d\d:.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"(?<=\s)(?:\d+[smh])+(?= ago|\s|$)", "<age>", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>", text)
