@@ -47,26 +47,36 @@ class Dialer:
         literal = _literal(self._host, self._port)  # asking the resolver would start its threads
         self._addresses: Sequence[Address] = (literal,) if literal else ()
         self._fresh_until = NEVER if literal else 0.0
+        self._waiting: list[Then] | None = None  # for the resolver's answer, while it is asked
 
     def dial(self, then: Then) -> None:
         """Open a connection; `then` gets it, or the reason why there is none."""
-        if monotonic() < self._fresh_until:
+        if monotonic() >= self._fresh_until and self._waiting is None:
+            self._waiting = []
+            spawn(self._resolve(), "resolve")
+        if self._addresses or self._waiting is None:
             _Attempt(self, self._addresses, then)
         else:
-            spawn(self._resolve(then), "resolve")
+            self._waiting.append(then)
 
-    async def _resolve(self, then: Then) -> None:
+    async def _resolve(self) -> None:
+        """Ask once for all who wait; who has an address, if an old one, does not."""
+        problem = ""
         try:
             asked = self.reactor.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             found = await asyncio.wait_for(asked, self.member.limits.connect_timeout_s)
             self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
         except (OSError, RuntimeError) as failure:  # RuntimeError: no thread to ask in
-            if not self._addresses:
-                then(f"its name {self._host} does not resolve: {describe(failure)}")
-                return
+            problem = f"its name {self._host} does not resolve: {describe(failure)}"
             log_event("warning", "name_lost", cluster=self.member.name, host=self._host)
-        self._fresh_until = monotonic() + _NAMES_S
-        _Attempt(self, self._addresses, then)
+        waiting, self._waiting = self._waiting or [], None
+        if self._addresses:
+            self._fresh_until = monotonic() + _NAMES_S
+        for then in waiting:
+            if self._addresses:
+                _Attempt(self, self._addresses, then)
+            else:
+                then(problem)
 
 
 class _Attempt:
@@ -117,8 +127,8 @@ class _Attempt:
             self._dialer.reactor.watch(sock.fileno(), self, 0)
         return sock
 
-    def abort(self) -> None:
-        """Give up."""
+    def give_up(self) -> None:
+        """A defect showed: the call is told that there is no connection."""
         if (sock := self._leave()) is not None:
             sock.close()
         self._then("the attempt failed")

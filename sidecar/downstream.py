@@ -45,9 +45,11 @@ class Client(TlsStream):
     """One connection of an application."""
 
     __slots__ = (
+        "_dribble",
         "_gathering",
         "_moved_at",
         "_partial",
+        "_reserved",
         "_unsent",
         "exchange",
         "gate",
@@ -62,6 +64,8 @@ class Client(TlsStream):
         self.exchange: Exchange | None = None
         self.idle_since = monotonic()
         self._partial = b""
+        self._dribble = bytearray()  # a head that came in more than two pieces
+        self._reserved = 0  # for a judged body, until its call has ended
         self._gathering: Gathering | None = None
         self._moved_at = 0.0
         self._unsent = 0
@@ -79,7 +83,9 @@ class Client(TlsStream):
             self._on_more(data)
             return
         if self._partial:
-            data = self._partial + data
+            data = self._more_of_head(data)
+            if not data:
+                return
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._on_partial(data)
@@ -105,13 +111,30 @@ class Client(TlsStream):
     def _on_partial(self, data: bytes) -> None:
         """A head that is not complete: bounded in size and time, and refused once it is bad."""
         limits = self.server.limits
-        if not self._partial:
-            self.deadline = monotonic() + limits.head_timeout_s
+        self.deadline = monotonic() + limits.head_timeout_s
         self._partial = data
         if len(data) > limits.head_bytes:
             self._refuse_early(head_too_large(limits.head_bytes))
         elif data.count(b"\n") != data.count(b"\r\n") or not data[:1].isalpha():
             self._refuse_early(LINE_ENDS)
+
+    def _more_of_head(self, data: bytes) -> bytes:
+        """The head once it is complete. No byte is looked at twice: it may come one at a time."""
+        head = self._dribble
+        if not head:
+            head += self._partial
+        seen = len(head)
+        head += data
+        if head.find(b"\r\n\r\n", max(seen - 3, 0)) >= 0:
+            whole = bytes(head)
+            head.clear()
+            return whole
+        limit = self.server.limits.head_bytes
+        if len(head) > limit:
+            self._refuse_early(head_too_large(limit))
+        elif data.count(b"\n") != head.count(b"\r\n", seen - 1):
+            self._refuse_early(LINE_ENDS)
+        return b""
 
     def _judge(self, line: bytes, block: bytes, rest: bytes) -> None:
         """The full way of a head: whatever is not remembered as it is comes here."""
@@ -132,7 +155,7 @@ class Client(TlsStream):
         if decided is None:
             found = gate.judge_line(known, line)
             if isinstance(found, Denial):
-                self._refuse_early(found, known)
+                self._refuse_early(found, known, head_only=line.startswith(b"HEAD "))
                 return
             decided = found
         self._admit(known, decided, rest, trace)
@@ -256,7 +279,8 @@ class Client(TlsStream):
             self._stop_gathering()
             self._refuse(refusal, gathering.known, gathering.decided, close=True)
         elif gathering.done:
-            self._stop_gathering()
+            self._gathering = None
+            self._reserved = gathering.reserved
             self._judge_body(gathering)
 
     def _judge_body(self, gathering: Gathering) -> None:
@@ -264,6 +288,7 @@ class Client(TlsStream):
         decided = self.gate.judge_body(gathering.decided, known.caller, gathering.body())
         self._partial = gathering.rest
         if decided.refusal is not None:
+            self._release()
             self._refuse(decided.refusal, known, decided, rest=gathering.rest)
             return
         exchange = self._begin(decided, known.head, gathering.trace)
@@ -272,6 +297,11 @@ class Client(TlsStream):
         exchange.bytes_in = len(exchange.replay)
         self._dispatch(exchange, decided)
 
+    def _release(self) -> None:
+        """The body that was judged is no longer held."""
+        reserved, self._reserved = self._reserved, 0
+        self.server.release_body(reserved)
+
     def _stop_gathering(self) -> None:
         gathering, self._gathering = self._gathering, None
         if gathering is not None:
@@ -279,10 +309,12 @@ class Client(TlsStream):
 
     # -- answers of our own ---------------------------------------------------------------------
 
-    def _refuse_early(self, refusal: Denial, known: Known | None = None) -> None:
+    def _refuse_early(
+        self, refusal: Denial, known: Known | None = None, *, head_only: bool = False
+    ) -> None:
         """Refuse what cannot be a request of ours; its end cannot be trusted, so close."""
         self._stop_gathering()
-        self._refuse(refusal, known, None, close=True)
+        self._refuse(refusal, known, None, close=True, head_only=head_only)
 
     def _refuse(
         self,
@@ -291,6 +323,7 @@ class Client(TlsStream):
         decided: Decided | None,
         *,
         close: bool = False,
+        head_only: bool = False,
         retry_after: int | None = None,
         rest: bytes = b"",
     ) -> None:
@@ -299,23 +332,19 @@ class Client(TlsStream):
         caller = known.caller if known is not None else None
         self.gate.account_refusal(ident, refusal, now, decided=decided, caller=caller)
         close = close or (known is not None and known.head.close)
-        head_only = decided is not None and decided.head_only
+        head_only = head_only or (decided is not None and decided.head_only)
         self._answer(refusal, ident, retry_after, close=close, head_only=head_only, rest=rest)
 
     def refuse(self, exchange: Exchange, refusal: Denial, retry_after: int | None) -> None:
         """A call that was permitted failed before its answer began."""
         self._end(exchange)
-        decided = exchange.decided
-        caller = decided.caller
-        self.gate.account_refusal(
-            exchange.ident, refusal, exchange.started, decided=decided, caller=caller
-        )
+        self.gate.account_failure(exchange, refusal)
         self._answer(
             refusal,
             exchange.ident,
             retry_after,
             close=exchange.close or not exchange.body_done,
-            head_only=decided.head_only,
+            head_only=exchange.decided.head_only,
             rest=self._partial,
         )
 
@@ -344,25 +373,26 @@ class Client(TlsStream):
 
     def complete(self, exchange: Exchange, now: float) -> None:
         """The answer has ended; the connection serves the next request."""
-        self.exchange = None
-        exchange.over = True
+        self._end(exchange)
         self.gate.account(exchange, now)
         self.flush()
         if exchange.close or self.gate.draining:
             self._linger()
             return
-        self.idle_since = now
-        self.deadline = now + self.server.limits.idle_timeout_s
-        if self._partial:
+        if self._partial or self.blocked or not self.reading:
             self._next(now, self._partial)
-        elif not self.reading:
-            self.resume_reading()
+        else:
+            self.idle_since = now
+            self.deadline = now + self.server.limits.idle_timeout_s
 
     def _next(self, now: float, rest: bytes) -> None:
         """Wait for the next request, or take the one that is here; not deeper into the stack."""
         self.idle_since = now
         self.deadline = now + self.server.limits.idle_timeout_s
         self._partial = rest
+        if self.blocked:  # one who does not read its answers gets no more of them
+            self.pause_reading()
+            return
         if rest:
             self.deadline = now + self.server.limits.head_timeout_s
             self.reactor.loop.call_soon(self._continue)
@@ -378,17 +408,20 @@ class Client(TlsStream):
     def cut(self, exchange: Exchange) -> None:
         """An answer broke off: the client must see that it did."""
         self._end(exchange)
-        self.gate.account(exchange, monotonic())
+        self.gate.account(exchange, monotonic(), cut=True)
         self.server.forget(self)
         self.abort()
 
     def _end(self, exchange: Exchange) -> None:
         self.exchange = None
         exchange.over = True
+        if self._reserved:
+            self._release()
 
     def _linger(self) -> None:
         """Close, but let the client read the answer first: bytes unread would make a reset."""
         self._partial = b""
+        self._dribble.clear()
         self.discard()
         self.deadline = monotonic() + _LINGER_S
 
@@ -414,7 +447,9 @@ class Client(TlsStream):
             self._close_tunnel(exchange)
 
     def _close_tunnel(self, exchange: Exchange) -> None:
-        self._drop_upstream(exchange)
+        upstream, exchange.upstream = exchange.upstream, None
+        if upstream is not None:
+            upstream.end_tunnel()
         self._end(exchange)
         self.gate.account(exchange, monotonic())
         if self.blocked:
@@ -428,8 +463,16 @@ class Client(TlsStream):
     def on_drain(self) -> None:
         self._unsent = 0
         exchange = self.exchange
-        if exchange is not None and exchange.upstream is not None:
+        if exchange is None:
+            if self._gathering is None and not self.discarding:
+                self._next(monotonic(), self._partial)
+        elif exchange.upstream is not None:
             exchange.upstream.resume_reading()
+
+    def on_hangup(self) -> None:
+        if self.exchange is None or not self.exchange.tunnel:  # a tunnel's last bytes count
+            self.abort()
+            self.on_lost("closed by the client")
 
     def on_eof(self) -> None:
         exchange = self.exchange
@@ -451,7 +494,7 @@ class Client(TlsStream):
         self._end(exchange)
         self._drop_upstream(exchange)
         exchange.status = exchange.status or 499
-        self.gate.account(exchange, monotonic())
+        self.gate.account(exchange, monotonic(), cut=not exchange.tunnel)
 
     def on_deadline(self) -> None:
         if self.blocked and (self.closing or self.discarding):
@@ -463,14 +506,18 @@ class Client(TlsStream):
             self._on_stalled(self.exchange)
 
     def _on_stalled(self, exchange: Exchange | None) -> None:
-        if exchange is not None and not self.reading:  # it is the cluster that does not take it
+        if exchange is not None and exchange.responding:  # the rest of the body is not waited for
+            self.deadline = NEVER
+        elif exchange is not None and not self.reading:  # it is the cluster that does not take it
             self.deadline = monotonic() + self.server.limits.body_timeout_s
         elif exchange is not None:
             self._drop_upstream(exchange)
             message = "the request's body stalled"
             exchange.close = True
             exchange.fail(Reason.REQUEST_TIMEOUT, "http/stalled", message)
-        elif self._gathering is not None or self._partial:
+        elif self._gathering is not None:
+            self._refuse_early(HEAD_STALLED, self._gathering.known)
+        elif self._partial:
             self._refuse_early(HEAD_STALLED)
         else:
             self.vanish()
@@ -496,6 +543,7 @@ class Client(TlsStream):
             self.exchange is None
             and self._gathering is None
             and not self._partial
+            and not self.blocked
             and not self.discarding
             and not self.closing
         )

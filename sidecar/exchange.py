@@ -48,6 +48,7 @@ class Source(Protocol):
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def send_eof(self) -> None: ...
+    def end_tunnel(self) -> None: ...
     def abandon(self) -> None: ...
 
 
@@ -70,6 +71,7 @@ class Exchange:
         "head",
         "ident",
         "over",
+        "refreshed",
         "replay",
         "responding",
         "retried",
@@ -101,7 +103,8 @@ class Exchange:
         self.eofs = 0  # ends of a tunnel that have come to an end
         self.over = False
         self.responding = False
-        self.retried = False
+        self.refreshed = False  # a 401 was met, and a newer credential asked for
+        self.retried = False  # a pooled connection was dead, and another was taken
         self.trace = b""  # the client's traceparent, where it was cut out of its head
         self.tunnel = False
 

@@ -196,8 +196,10 @@ class Gate:
 
     # -- keeping the books ------------------------------------------------------------------------
 
-    def account(self, exchange: Exchange, now: float) -> None:
-        """Count and log a call that was forwarded."""
+    def account(
+        self, exchange: Exchange, now: float, *, cut: bool = False, shared: bytes = b""
+    ) -> None:
+        """Count and log a call that was forwarded; `cut`: its answer did not come to its end."""
         decided = exchange.decided
         code = exchange.status
         duration_us = int((now - exchange.started) * 1e6)
@@ -209,12 +211,20 @@ class Gate:
         decided.durations.observe(duration_us)
         self._audit.append(
             exchange.ident,
-            decided.shared,
+            decided.shared + b',"cut":true' if cut else shared or decided.shared,
             code,
             exchange.bytes_in,
             exchange.bytes_out,
             duration_us,
         )
+
+    def account_failure(self, exchange: Exchange, refusal: Denial) -> None:
+        """Count and log a call that was permitted, and answered here because it failed."""
+        decided = exchange.decided
+        exchange.status = REASON_CODES[refusal.reason]
+        member = decided.member.name if decided.member else ""
+        shared = _shared(decided.caller, decided.info, refusal.rule, member)
+        self.account(exchange, monotonic(), shared=shared)
 
     def _counter(self, decided: Decided, code: int) -> Counter:
         info = decided.info

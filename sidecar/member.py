@@ -41,6 +41,7 @@ class Member:
         self.limits = limits
         self.server_name = cluster.tls_server_name or cluster.host
         self.session: ssl.SSLSession | None = None
+        self.retired = False  # replaced: what is under way ends, nothing else begins
         self.suffix = b""  # holds the credential: never log it
         self.generation = 0
         self.credential = open_credential(
@@ -68,8 +69,8 @@ class Member:
 
     # -- calls --------------------------------------------------------------------------------
 
-    def dispatch(self, exchange: Exchange) -> None:
-        """Send a call on a pooled connection, or on a new one."""
+    def dispatch(self, exchange: Exchange, *, anew: bool = False) -> None:
+        """Send a call on a pooled connection, or on a new one; `anew`: on a new one."""
         problem = self._problem or ("" if self.credential.ready else self.credential.problem)
         if problem:
             exchange.fail(
@@ -80,7 +81,7 @@ class Member:
             )
             return
         idle = self._idle
-        while idle:
+        while idle and not anew:
             connection = idle.pop()
             if connection.closed:
                 continue
@@ -92,9 +93,8 @@ class Member:
 
     def release(self, connection: Upstream, now: float) -> None:
         """Take a connection back that has ended its answer exactly where it should."""
-        if connection.context is not self.context:  # verified by a CA that is no longer trusted
-            self.forget(connection)
-            connection.close()
+        if self.retired or connection.context is not self.context:  # by a CA no longer trusted
+            connection.retire()
             return
         connection.idle_since = now
         connection.deadline = now + self.limits.upstream_idle_timeout_s * connection.jitter
@@ -190,22 +190,28 @@ class Member:
         line = b"\r\nAuthorization: " + header.reveal() if header is not None else b""
         self.generation = credential.generation
         self.suffix = b"\r\nHost: " + self._authority + line + b"\r\nAudit-ID: "
-        self._metrics.credential_reloads.value += 1
+        if self.generation > 1:
+            self._metrics.credential_reloads.value += 1
 
     def sweep(self, now: float) -> None:
         """Find connections that have passed their deadline."""
         for connection in list(self.connections):
-            if connection.deadline < now:
+            if connection.closed:
+                self.connections.discard(connection)
+            elif connection.deadline < now:
                 connection.on_deadline()
 
     # -- the end ------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close what is idle; calls under way go on to their end."""
-        for connection in self._idle:
-            connection.close()
-            self.connections.discard(connection)
-        self._idle.clear()
+        for connection in list(self._idle):
+            connection.retire()
+
+    def retire(self) -> None:
+        """Another takes its place: calls under way go on to their end, and no connection stays."""
+        self.retired = True
+        self.close()
 
     def close_down(self) -> None:
         """Close everything."""

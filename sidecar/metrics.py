@@ -121,7 +121,7 @@ class Metrics:
         self.upstream_opened = Counter()
         self.upstream_resumed = Counter()
         self.credential_reloads = Counter()
-        self._gauges: list[tuple[str, str, Callable[[], dict[str, float]]]] = []
+        self._gauges: list[tuple[str, str, str, Callable[[], dict[str, float]]]] = []
 
     def requests(self, cluster: str, resource: str, verb: str, code: int) -> Counter:
         """The counter of one kind of answer."""
@@ -157,9 +157,11 @@ class Metrics:
         found = self._routings.get((route, cluster))
         return found or self._routings.setdefault((route, cluster), Counter())
 
-    def gauge(self, name: str, text: str, read: Callable[[], dict[str, float]]) -> None:
-        """Add a gauge that is read when it is scraped: label text to value."""
-        self._gauges.append((name, text, read))
+    def gauge(
+        self, name: str, text: str, read: Callable[[], dict[str, float]], *, kind: str = "gauge"
+    ) -> None:
+        """Add what is read when it is scraped: label text to value."""
+        self._gauges.append((name, kind, text, read))
 
     def render(self) -> bytes:
         """The exposition in Prometheus text format 0.0.4."""
@@ -188,8 +190,8 @@ class Metrics:
         ):
             yield from _head(name, "counter", text)
             yield f"{name} {single.value}"
-        for name, text, read in self._gauges:
-            yield from _head(name, "gauge", text)
+        for name, kind, text, read in self._gauges:
+            yield from _head(name, kind, text)
             for labels, value in sorted(read().items()):
                 yield f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}"
 

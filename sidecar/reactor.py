@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
+# Of a socket that nobody reads: told of once, since it would be over and over.
+HANGUP = select.EPOLLRDHUP | select.EPOLLONESHOT
 _BATCH = 256
 
 
@@ -35,8 +37,8 @@ class Watched(Protocol):
     def on_ready(self, events: int) -> None:
         """The socket may be ready. It may not be, too: what was told of can have changed since."""
 
-    def abort(self) -> None:
-        """Give the socket up."""
+    def give_up(self) -> None:
+        """A defect showed while it was told: close, and let go of all that belongs to it."""
 
 
 class Reactor(BaseSelector):
@@ -50,11 +52,7 @@ class Reactor(BaseSelector):
         self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(self)
 
     def watch(self, fd: int, owner: Watched, events: int) -> None:
-        """Watch a descriptor for these events, instead of those before; for none: not at all.
-
-        Not at all, because errors and hang-ups are told of whatever the events are, and would be
-        over and over as long as nobody looks.
-        """
+        """Watch a descriptor for these events, instead of those before; for none: not at all."""
         known = fd in self._watched
         if not events:
             if known:
@@ -93,7 +91,8 @@ class Reactor(BaseSelector):
                 owner.on_ready(events)
             except Exception as failure:  # noqa: BLE001 - one call's defect must not end the others
                 log_event("error", "connection_failed", error=type(failure).__name__)
-                owner.abort()
+                with contextlib.suppress(Exception):
+                    owner.give_up()
         return self._to_asyncio(others) if others else []
 
     def _to_asyncio(self, events: list[tuple[int, int]]) -> list[tuple[SelectorKey, int]]:

@@ -25,6 +25,7 @@ from sidecar.pressure import Pressure, trim_memory
 from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import RECORD, ReadSize
+from sidecar.tasks import cancel_all
 from sidecar.tokens import open_callers
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Server:
         self.context = _server_context(identity)
         self.source = source
         self.members: dict[str, Member] = {}
+        self._leaving: list[Member] = []  # replaced, with calls under way
         self.pressure = Pressure(settings.limits.max_connections)
         self.clients: set[Client] = set()
         self.shedding = False
@@ -114,7 +116,7 @@ class Server:
         if self.gate.draining:
             return "draining"
         if self.source.snapshot is None:
-            return "no usable snapshot: " + "; ".join(self.source.errors)[:500]
+            return "no usable snapshot: the log says what is wrong with it"
         return ""
 
     def adopt(self, snapshot: Snapshot) -> None:
@@ -129,8 +131,9 @@ class Server:
         self.members = kept
         self._compile()
         for member in gone:
-            member.close()
+            member.retire()
         if gone:
+            self._leaving += gone
             self._end_watches(gone)
 
     def _compile(self) -> None:
@@ -153,6 +156,7 @@ class Server:
 
     def _take(self, sock: socket.socket) -> None:
         self._accepted += 1
+        self._last_seen = time.monotonic()
         if self._accepted % _ACCEPTS_PER_MEASURE == 0:
             self._relieve()
         if self.pressure.full(len(self.clients)):
@@ -207,8 +211,9 @@ class Server:
                 client.on_deadline()
             elif client.blocked:
                 client.check_reader(now)
-        for member in self.members.values():
+        for member in (*self.members.values(), *self._leaving):
             member.sweep(now)
+        self._leaving = [member for member in self._leaving if member.connections]
         # Freed memory is only ours to use again until it is given back: shedding would not end.
         many = self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients)
         if many or (self.shedding and self._closed):
@@ -296,8 +301,9 @@ class Server:
             server.close()
         for client in list(self.clients):
             client.close_down()
-        for member in self.members.values():
+        for member in (*self.members.values(), *self._leaving):
             member.close_down()
+        cancel_all()
         log_event("info", "stopped")
         self.audit.flush()
         log.stdout.flush()
@@ -316,8 +322,8 @@ class Server:
         gauge("mca_snapshot_info", "The snapshot in use.",
               lambda: {f'revision="{_label(self.source.snapshot.revision)}"': 1}
               if self.source.snapshot else {})  # fmt: skip
-        gauge("mca_log_lines_dropped", "Lines that nobody took, not yet reported.",
-              lambda: {"": log.stdout.dropped_lines})  # fmt: skip
+        gauge("mca_log_lines_dropped_total", "Lines of the log that nobody took.",
+              lambda: {"": log.stdout.dropped_lines}, kind="counter")  # fmt: skip
         gauge("mca_memory_ratio", "Memory in use, of the cgroup's limit.",
               lambda: {"": round(self.pressure.measure(), 4)})  # fmt: skip
 

@@ -13,13 +13,12 @@ from fcntl import ioctl
 from struct import pack
 from time import monotonic
 
-from sidecar.reactor import READ, WRITE, Reactor
+from sidecar.reactor import HANGUP, READ, WRITE, Reactor
 
 RECORD = 16384  # the most plaintext that a TLS record carries; a MemoryBIO never shrinks
 _RAW = bytearray(8 * RECORD)
 _RAW_VIEW = memoryview(_RAW)
 NEVER = float("inf")
-_BULK_STEP = 4 * RECORD
 _SIOCOUTQ = 0x5411  # <linux/sockios.h>: how many bytes the peer has not acknowledged
 _RESET = pack("ii", 1, 0)  # struct linger: do not wait, do not send, forget
 _IN_ORDER = pack("ii", 0, 0)
@@ -54,6 +53,7 @@ class TlsStream:
         "closing",
         "deadline",
         "discarding",
+        "ended",
         "fin",
         "reactor",
         "reading",
@@ -100,6 +100,7 @@ class TlsStream:
         self.closing = False
         self.clean_eof = False
         self.discarding = False
+        self.ended = False
         self.fin = False
         self.reading = False
         self.up = False
@@ -121,6 +122,9 @@ class TlsStream:
     def on_drain(self) -> None:
         """All that was queued has been handed to the kernel."""
 
+    def on_hangup(self) -> None:
+        """The peer has gone, or will send no more, while nobody reads; told of once."""
+
     def on_lost(self, reason: str) -> None:
         """The connection broke; it is closed already."""
         raise AssertionError
@@ -132,7 +136,7 @@ class TlsStream:
     # -- reading ------------------------------------------------------------------------------
 
     def resume_reading(self) -> None:
-        if not self.reading and not self.closed:
+        if not self.reading and not self.closed and not self.ended:
             self.reading = True
             self._watch()
 
@@ -143,7 +147,7 @@ class TlsStream:
 
     def _watch(self) -> None:
         events = (READ if self.reading else 0) | (WRITE if self.blocked else 0)
-        self.reactor.watch(self._fd, self, events)
+        self.reactor.watch(self._fd, self, events or HANGUP)
 
     def on_ready(self, events: int) -> None:
         """The socket may be ready: a hang-up and an error show by trying."""
@@ -151,6 +155,8 @@ class TlsStream:
             self._on_readable()
         if self.blocked and events != READ:
             self._on_writable()
+        elif not self.reading and not self.blocked and not self.closed:
+            self.on_hangup()
 
     def handshake(self) -> bool:
         """Take the next step of the handshake with the bytes at hand; True once it is done."""
@@ -178,18 +184,15 @@ class TlsStream:
             self._fail(failure)
             return
         if not count:
-            self.pause_reading()
-            self.on_eof()
+            self._read_all()
             return
         if self.discarding:
             return
         inbound = self._inbound
-        # Records seldom end where a piece ends, and that costs an exception: fewer pieces for bulk.
-        step = RECORD if count < len(_RAW) else _BULK_STEP
         start = 0
         while start < count and not self.closed:
-            inbound.write(_RAW_VIEW[start : min(start + step, count)])
-            start += step
+            inbound.write(_RAW_VIEW[start : min(start + RECORD, count)])
+            start += RECORD
             if self.up or self.handshake():
                 self._decrypt(inbound)
         peer = self.to_flush
@@ -219,10 +222,15 @@ class TlsStream:
                 return
             if not data:  # close_notify
                 self.clean_eof = True
-                self.pause_reading()
-                self.on_eof()
+                self._read_all()
                 return
             self.on_data(data)
+
+    def _read_all(self) -> None:
+        """The peer's last byte was read; its FIN may still follow a close_notify."""
+        self.pause_reading()
+        self.ended = True
+        self.on_eof()
 
     def pass_records(self, peer: "TlsStream", limit: int) -> int:
         """Pass records on to a peer unseen, as long as they cannot exceed `limit`; how much went.
@@ -244,7 +252,11 @@ class TlsStream:
                 break
             if not data:  # close_notify: a FIN follows
                 break
-            write(data)
+            try:
+                write(data)
+            except (ssl.SSLError, OSError) as failure:
+                peer._fail_later(failure)
+                break
             queue.append(pull())
             passed += len(data)
         return passed
@@ -421,6 +433,11 @@ class TlsStream:
             self.abort()
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IN_ORDER)
+
+    def give_up(self) -> None:
+        """A defect of ours: nothing of this connection can be trusted any more."""
+        self.abort()
+        self.on_lost("an internal error")
 
     def abort(self) -> None:
         """Close now, without close_notify: what was cut is never mistaken for an end."""

@@ -19,6 +19,12 @@ def spawn(work: Coroutine[Any, Any, None], name: str) -> None:
     task.add_done_callback(_ended)
 
 
+def cancel_all() -> None:
+    """The process ends: nobody waits for them any more."""
+    for task in list(_running):
+        task.cancel()
+
+
 def _ended(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled() and (failure := task.exception()) is not None:

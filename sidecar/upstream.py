@@ -12,8 +12,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthBody
+from sidecar.exchange import REPLAY_BYTES
 from sidecar.grammar import CHUNKED
-from sidecar.policy.verdict import Reason
+from sidecar.policy.verdict import Denial, Reason
+from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.response import UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
 from sidecar.stream import NEVER, RECORD, TlsStream
 from sidecar.tasks import spawn
@@ -39,6 +41,7 @@ class Upstream(TlsStream):
         "_answers",
         "_carried",
         "_head",
+        "_held",
         "_partial",
         "_settled",
         "body",
@@ -67,6 +70,7 @@ class Upstream(TlsStream):
         self._settled: Callable[[Upstream, str], None] | None = None
         self._partial = b""
         self._head: ResponseHead | None = None
+        self._held: bytes | None = None  # a 401, while a newer credential is asked for
         self._answers = 0
         self._carried = 0
 
@@ -109,8 +113,11 @@ class Upstream(TlsStream):
         self.exchange = exchange
         exchange.upstream = self
         exchange.generation = member.generation
-        self.deadline = exchange.started + member.limits.response_timeout_s
+        self.deadline = monotonic() + member.limits.response_timeout_s
+        self._carried = 0
         self.send(exchange.render(member.suffix))
+        if exchange.replay is not None and len(exchange.replay) > REPLAY_BYTES:
+            exchange.replay = None
 
     def send_more(self, data: bytes) -> None:
         """Send a piece of a call's body: the time for the answer begins with the last one."""
@@ -120,10 +127,18 @@ class Upstream(TlsStream):
 
     def retire(self) -> None:
         """No further call goes on this connection; nobody waits for what is still to be sent."""
+        self.member.forget(self)
         if self.blocked:
             self.abort()
         else:
             self.close()
+
+    def end_tunnel(self) -> None:
+        """Both sides have ended: what is still to be sent goes out, in its time."""
+        self.exchange = None
+        self.close()
+        if self.closed:  # else the sweep looks at its deadline
+            self.member.forget(self)
 
     def abandon(self) -> None:
         """The client is gone, or the call is over: nobody reads the rest."""
@@ -135,6 +150,10 @@ class Upstream(TlsStream):
         exchange = self.exchange
         if exchange is None:  # nobody asked
             self.abandon()
+        elif self._held is not None:
+            self._held += data
+            if len(self._held) > MAX_HEAD_BYTES:
+                self.pause_reading()
         elif exchange.tunnel:
             exchange.bytes_out += len(data)
             exchange.client.queue(data)
@@ -187,6 +206,9 @@ class Upstream(TlsStream):
         self, exchange: Exchange, head: ResponseHead, length: int, raw: bytes, rest: bytes
     ) -> None:
         client = exchange.client
+        if exchange.decided.watch and self.member.retired:
+            self._drop(exchange, CLUSTER_REPLACED)
+            return
         if not exchange.body_done or length == UNTIL_CLOSE:
             exchange.close = True
         if exchange.decided.watch and head.status == 200 and not head.encoded:
@@ -247,14 +269,15 @@ class Upstream(TlsStream):
         now = monotonic()
         self.exchange = None
         self.body = None
+        self.to_flush = None  # `complete` does; the next call's client must not be mixed up
         exchange.upstream = None
         self._answers += 1
         if self._answers == 1 and self.member.wants_session(self, now):
             self.member.keep_session(self._tls.session, now)
-        if reusable and exchange.body_done and self._carried < BULK_BYTES and not self.closed:
+        usable = reusable and exchange.body_done and not self.blocked and not self.closed
+        if usable and self._carried < BULK_BYTES:
             self.member.release(self, now)
         else:
-            self.member.forget(self)
             self.retire()
         exchange.client.complete(exchange, now)
 
@@ -268,13 +291,14 @@ class Upstream(TlsStream):
         elif head.status < 200:
             self._skip_interim(exchange, head, rest)
         elif head.status == 401:
-            if exchange.retried or not exchange.can_replay:
-                # This call is lost, the next need not be.
+            if exchange.refreshed:
+                return False
+            exchange.refreshed = True
+            if not exchange.can_replay:  # this call is lost, the next need not be
                 spawn(self._renew(exchange.generation), "credential-refresh")
                 return False
-            exchange.retried = True
-            self.pause_reading()
-            spawn(self._refresh(exchange, data), "credential-refresh")
+            self._held = data
+            spawn(self._refresh(exchange), "credential-refresh")
         elif head.status == 304:
             return False
         else:
@@ -310,6 +334,7 @@ class Upstream(TlsStream):
         self.deadline = NEVER
         client = exchange.client
         client.queue(head.forwarded(raw, b"Connection: Upgrade\r\nUpgrade: " + asked + b"\r\n"))
+        exchange.bytes_out += len(rest)
         if rest:
             client.queue(rest)
         client.flush()
@@ -318,23 +343,26 @@ class Upstream(TlsStream):
     async def _renew(self, seen_generation: int) -> None:
         await self.member.refresh(seen_generation)
 
-    async def _refresh(self, exchange: Exchange, data: bytes) -> None:
+    async def _refresh(self, exchange: Exchange) -> None:
         """Ask for a newer credential after a 401, once; send again, or pass the 401 on."""
         newer = await self.member.refresh(exchange.generation)
+        held, self._held = self._held or b"", None
         if self.exchange is not exchange or self.closed:
             return
         if newer:
             self.exchange = None
             exchange.upstream = None
-            self.member.forget(self)
-            self.close()
+            self.retire()
             self.member.dispatch(exchange)
-        else:
-            self.resume_reading()
-            self._on_head(exchange, data)
-            if self.to_flush is not None:
-                self.to_flush = None
-                exchange.client.flush()
+            return
+        self.resume_reading()
+        self._on_head(exchange, held)
+        if self.to_flush is not None:
+            self.to_flush = None
+            exchange.client.flush()
+        if self.ended and self.exchange is exchange:
+            self.abort()
+            self.on_lost("closed by the cluster")
 
     # -- ends ---------------------------------------------------------------------------------
 
@@ -344,6 +372,8 @@ class Upstream(TlsStream):
 
     def on_eof(self) -> None:
         exchange = self.exchange
+        if self._held is not None:  # all of the 401 is here, or will be missed
+            return
         if exchange is not None and exchange.tunnel:
             exchange.client.tunnel_eof()
             return
@@ -360,10 +390,10 @@ class Upstream(TlsStream):
         if exchange is None:
             return
         exchange.upstream = None
-        fresh = self._answers == 0
-        if exchange.decided.safe and exchange.can_replay and not fresh and not exchange.retried:
-            exchange.retried = True
-            self.member.dispatch(exchange)
+        pooled = self.idle_since > 0
+        if exchange.decided.safe and exchange.can_replay and pooled and not exchange.retried:
+            exchange.retried = True  # on a new one: others of the pool may be as dead
+            self.member.dispatch(exchange, anew=True)
             return
         exchange.fail(
             Reason.BAD_GATEWAY,
@@ -380,12 +410,14 @@ class Upstream(TlsStream):
             # Not the cluster is slow, its reader is: nothing was read from the cluster meanwhile.
             self.deadline = monotonic() + self.member.limits.body_timeout_s
             return
+        if self.exchange is None and self._settled is None:  # idle for long enough
+            self.retire()
+            return
         exchange, self.exchange = self.exchange, None
-        waiting = self._settled is not None
         self.member.forget(self)
         self.abort()
         self._settle("the TLS handshake timed out")
-        if exchange is not None and not waiting:
+        if exchange is not None:
             exchange.fail(
                 Reason.TIMEOUT,
                 "upstream/timeout",
@@ -395,12 +427,14 @@ class Upstream(TlsStream):
 
     def _bad(self, why: str) -> None:
         """The answer cannot be trusted: nothing more of it is passed on."""
-        exchange, self.exchange = self.exchange, None
-        self.member.forget(self)
-        self.abort()
-        if exchange is not None:
-            exchange.fail(
-                Reason.BAD_GATEWAY,
-                "upstream/malformed",
-                f"the answer of cluster {self.member.name} cannot be passed on: {why}",
-            )
+        message = f"the answer of cluster {self.member.name} cannot be passed on: {why}"
+        if self.exchange is None:
+            self.abandon()
+        else:
+            refusal = Denial(Reason.BAD_GATEWAY, "upstream/malformed", message)
+            self._drop(self.exchange, refusal)
+
+    def _drop(self, exchange: Exchange, refusal: Denial) -> None:
+        """Close, and end the call with an answer of ours, or by a cut."""
+        self.abandon()
+        exchange.fail(refusal.reason, refusal.rule, refusal.message)

@@ -242,7 +242,7 @@ def test_a_quiet_watch_is_no_stalled_body(make_sidecar: Callable[..., SidecarPro
     def script(connection: Connection) -> None:
         connection.read_request()
         connection.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(EVENT))
-        time.sleep(3)
+        time.sleep(2.3)
         connection.send(chunk(EVENT) + b"0\r\n\r\n")
         connection.read_request()
 

@@ -16,7 +16,7 @@ class Owner:
 
     def __init__(self, *, fails: bool = False) -> None:
         self.told: list[int] = []
-        self.aborted = False
+        self.given_up = False
         self._fails = fails
 
     def on_ready(self, events: int) -> None:
@@ -24,8 +24,8 @@ class Owner:
         if self._fails:
             raise RuntimeError("a defect")
 
-    def abort(self) -> None:
-        self.aborted = True
+    def give_up(self) -> None:
+        self.given_up = True
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def test_a_defect_of_one_owner_does_not_stop_the_others(reactor: Reactor) -> Non
             reactor.watch(ours.fileno(), owner, READ)
             theirs.send(b"x")
         turn(reactor, 0.01)
-        assert broken.aborted
+        assert broken.given_up
         assert sound.told
-        assert not sound.aborted
+        assert not sound.given_up
         for ours, _ in pairs:
             reactor.watch(ours.fileno(), sound, 0)
 
