@@ -40,7 +40,6 @@ def take_port(host: str = LOOPBACK) -> socket.socket:
 def test_every_address_is_bound() -> None:
     socks = bind_all((Address(LOOPBACK, 0), Address("::1", 0)), "MCA_API_LISTEN")
     assert [sock.family for sock in socks] == [socket.AF_INET, socket.AF_INET6]
-    assert socks[1].getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     for sock in socks:
         with sock, socket.create_connection(sock.getsockname()[:2], 1):
             assert not sock.getblocking()
