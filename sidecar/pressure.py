@@ -11,7 +11,6 @@ _SHED_AT = 0.80  # of the memory limit: new calls are refused
 _CLOSE_AT = 0.90  # new connections are closed at once
 _RESERVED_FDS = 32
 _MOST_FDS = 65536
-_MB = 1 << 20
 
 
 class Pressure:

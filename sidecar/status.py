@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from struct import pack
 from time import gmtime, strftime
 
-from sidecar.policy.verdict import REASON_CODES, Denial, Reason
+from sidecar.policy.verdict import REASON_CODES, Denial
 
 Details = Mapping[str, object]
 
@@ -36,22 +36,6 @@ _RETRYABLE = frozenset((429, 503))
 _NOT_IN_HEADER = re.compile(r"[^\x21-\x7e]+")
 
 
-class StatusError(Exception):
-    """A refusal that crosses layers; one place turns it into an answer."""
-
-    def __init__(
-        self, reason: Reason, message: str, *, rule: str = "", details: Details | None = None
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.rule = rule
-        self.details = details
-
-
-Refusal = Denial | StatusError
-
-
 def status_body(code: int, reason: str, message: str, details: Details | None = None) -> bytes:
     """The JSON that the API server would write, in its order of fields."""
     status = _status(code, reason, message, details)
@@ -61,7 +45,7 @@ def status_body(code: int, reason: str, message: str, details: Details | None = 
 
 
 def status_response(
-    refusal: Refusal,
+    refusal: Denial,
     decision_id: bytes,
     *,
     close: bool = False,
@@ -74,7 +58,6 @@ def status_response(
     `retry_after` says that nothing was sent upstream; codes that do not allow it ignore it.
     """
     code = REASON_CODES[refusal.reason]
-    details = details or (refusal.details if isinstance(refusal, StatusError) else None)
     retry = b""
     if retry_after is not None and code in _RETRYABLE:
         seconds = max(1, retry_after)
@@ -97,13 +80,13 @@ def status_response(
     )
 
 
-def error_event_json(refusal: Refusal) -> bytes:
+def error_event_json(refusal: Denial) -> bytes:
     """The line that ends a watch in JSON."""
     body = status_body(REASON_CODES[refusal.reason], refusal.reason.value, _message(refusal))
     return b'{"type":"ERROR","object":' + body.rstrip(b"\n") + b"}\n"
 
 
-def error_event_protobuf(refusal: Refusal) -> bytes:
+def error_event_protobuf(refusal: Denial) -> bytes:
     """The frame that ends a watch in protobuf.
 
     apimachinery: a WatchEvent behind its length in four bytes; its object is an envelope of the
@@ -124,7 +107,7 @@ def error_event_protobuf(refusal: Refusal) -> bytes:
     return pack(">I", len(event)) + event
 
 
-def _message(refusal: Refusal) -> str:
+def _message(refusal: Denial) -> str:
     """Names the rule, so that whoever reads it knows that not the API server refused, and why."""
     return f"mca {refusal.rule}: {refusal.message}" if refusal.rule else refusal.message
 

@@ -6,7 +6,6 @@ import pytest
 
 from sidecar.policy.verdict import REASON_CODES, Denial, Reason
 from sidecar.status import (
-    StatusError,
     error_event_json,
     error_event_protobuf,
     status_body,
@@ -78,16 +77,6 @@ def test_an_answer_may_close_and_an_answer_to_head_has_no_body() -> None:
     _, fields, body = split(full)
     assert fields["Connection"] == "close"
     assert status_response(DENIAL, b"id", close=True, head_only=True) == full[: -len(body)]
-
-
-def test_details_come_from_the_error_or_the_caller() -> None:
-    error = StatusError(Reason.SERVICE_UNAVAILABLE, "gone", details={"kind": "pods"})
-    _, fields, body = split(status_response(error, b"id", retry_after=2))
-    assert json.loads(body)["details"] == {"kind": "pods", "retryAfterSeconds": 2}
-    assert fields["Mca-Decision"] == "ServiceUnavailable"
-    assert str(error) == "gone"
-    _, _, body = split(status_response(DENIAL, b"id", details={"name": "x"}))
-    assert json.loads(body)["details"] == {"name": "x"}
 
 
 @pytest.mark.parametrize("rule", ["a\r\nX: y", "a b", "ä", "a\x00"])
