@@ -71,6 +71,8 @@ def cluster_of(plane: ControlPlane, *, certificate: bool = False) -> Cluster:
 
 
 ADMINS = ["system:masters"]
+# What the first sidecar minted, given to the next ones: minting is most of the time of a start.
+_identity: dict[str, bytes] = {}
 
 
 class SidecarProcess:
@@ -80,7 +82,8 @@ class SidecarProcess:
     written as they are); neither means that no MCA_SNAPSHOT is set. `env` wins over ours, with
     {port} and {admin_port} filled in, and None takes a variable away. `before` are Python
     statements for the process before it becomes the sidecar. `stdout` replaces the file that
-    `audit_lines` reads.
+    `audit_lines` reads. `mint` has it make an identity of its own; else it finds one, as a
+    container that was restarted does.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class SidecarProcess:
         before: str = "",
         stdout: int | None = None,
         port: int = 0,
+        mint: bool = False,
         arguments: Sequence[str] = (),
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mca-sidecar-"))
@@ -104,6 +108,7 @@ class SidecarProcess:
         self.admin_port = choose_port()
         self.revision = 0
         self.before = before
+        self._mint = mint
         self._arguments = list(arguments)
         self._stdout_fd = stdout
         self.env = dict(env or {})
@@ -191,7 +196,7 @@ class SidecarProcess:
             "HOME": str(self.folder),
             "MCA_API_LISTEN": f"127.0.0.1:{self.port}",
             "MCA_ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}",
-            "MCA_IDENTITY_DIR": str(self.folder / "identity"),
+            "MCA_IDENTITY_DIR": str(self.identity_folder),
             "MCA_CLIENTS_DIR": str(self.folder / "clients"),
             "MCA_CONTAINERS": ",".join(self.containers),
             "MCA_NAMESPACE": self.namespace,
@@ -209,6 +214,11 @@ class SidecarProcess:
 
     def spawn(self) -> Self:
         """Start the process and wait for nothing."""
+        if _identity and not self._mint and not self.identity_folder.exists():
+            self.identity_folder.mkdir(mode=0o700)
+            for name, content in _identity.items():
+                (self.identity_folder / name).touch(mode=0o600)
+                (self.identity_folder / name).write_bytes(content)
         command = [sys.executable, "-m", "sidecar", *self._arguments]
         launcher = LAUNCHER.format(before=self.before)
         with self.stdout_path.open("ab") as out, self.stderr_path.open("ab") as errors:
@@ -231,6 +241,10 @@ class SidecarProcess:
         except BaseException:
             self.kill()
             raise
+        if not _identity and not self._mint:
+            _identity.update(
+                (path.name, path.read_bytes()) for path in self.identity_folder.iterdir()
+            )
         return self
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S, *, path: str = "/readyz") -> None:
@@ -252,11 +266,9 @@ class SidecarProcess:
     def stop(self, timeout_s: float = 10.0) -> int:
         """End it in good order, at once: the second signal waits for nobody. Its exit code."""
         process = self.process
-        for _ in range(2):
-            if process.poll() is None:
-                process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
         try:
             return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -351,6 +363,11 @@ class SidecarProcess:
     def token(self, container: str = "app") -> str:
         """The token that the sidecar gave to a container."""
         return (self.client_folder(container) / "token").read_text()
+
+    @property
+    def identity_folder(self) -> Path:
+        """The sidecar's own, unless MCA_IDENTITY_DIR is told otherwise."""
+        return self.folder / "identity"
 
     @property
     def ca_file(self) -> Path:
