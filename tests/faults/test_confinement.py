@@ -6,6 +6,7 @@ Needs root: it makes cgroups, mounts and other users. What it cannot make, it fa
 import calendar
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -461,3 +462,35 @@ def test_a_clock_that_is_off_serves_all_the_same(upstream: ScriptedServer, offse
         (line,) = sidecar.audit_lines()
         shown = calendar.timegm(time.strptime(line["time"][:19], "%Y-%m-%dT%H:%M:%S"))
         assert abs(shown - time.time() - offset_s) < 60, "the clock was not shifted"
+
+
+def test_a_resolver_that_does_not_answer_is_not_waited_for(
+    make_sidecar: Callable[..., SidecarProcess], upstream: ScriptedServer, tmp_path: Path
+) -> None:
+    """DNS loss: a 503 within the connect timeout, and the sidecar stays ready."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind(("127.0.0.53", 53))
+        except OSError as failure:
+            raise AssertionError("something answers at 127.0.0.53, where nothing must") from failure
+        (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+        private = (
+            "libc = ctypes.CDLL(None, use_errno=True)\n"
+            "assert libc.unshare(0x20000) == 0\n"
+            "assert libc.mount(b'none', b'/', None, 0x44000, None) == 0\n"
+            f"assert libc.mount({str(tmp_path / 'resolv.conf').encode()!r},"
+            " b'/etc/resolv.conf', None, 0x1000, None) == 0\n"
+        )
+        cluster = upstream.cluster()
+        sidecar = make_sidecar(
+            type(cluster)("https://cluster.example", cluster.ca_pem, token="t"),
+            before=private,
+            env={"MCA_CONNECT_TIMEOUT": "1"},
+        )
+        started = time.monotonic()
+        answer = sidecar.request("GET", TARGET)
+        assert answer.status == 503
+        assert "does not resolve" in answer.json()["message"]
+        assert time.monotonic() - started < 3
+        assert silent.recv(512), "nobody was asked"
+        assert sidecar.ask_admin("/readyz").status == 200

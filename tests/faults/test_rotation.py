@@ -255,3 +255,19 @@ def test_a_snapshot_that_moves_the_cluster(make_sidecar: Callable[..., SidecarPr
         before = len(first.requests)
         assert ask(sidecar) == 200
         assert len(first.requests) == before
+
+
+def test_a_ca_file_that_vanishes_takes_nothing_away(
+    make_sidecar: Callable[..., SidecarProcess],
+) -> None:
+    with ScriptedServer() as upstream:
+        sidecar = make_sidecar(upstream.cluster())
+        folder = sidecar.folder / "trust"
+        swap_data(folder, {"ca.crt": upstream.authority.pem.encode()})
+        sidecar.write_snapshot(make_ca_cluster(sidecar, upstream))
+        time.sleep(1.2)
+        assert ask(sidecar) == 200
+        (folder / "ca.crt").unlink()
+        sidecar.wait_for_event("ca_unusable")
+        upstream.break_connections()
+        assert ask(sidecar) == 200

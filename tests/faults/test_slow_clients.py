@@ -216,3 +216,20 @@ def test_idle_connections_are_kept_and_closed_by_a_reset(
         assert used.wait_closed(5) == "reset"
         assert time.monotonic() - started > 0.5
         assert unused.wait_closed(5) == "reset"
+
+
+def test_the_last_answer_of_a_connection_is_delivered_whole_to_a_slow_reader(
+    sidecar: SidecarProcess,
+) -> None:
+    """`Connection: close` ends the connection after the answer, not in the middle of it."""
+    with RawClient(sidecar, receive_buffer=65536) as client:
+        client.send(render_request(sidecar, "GET", "/big-length", "Connection: close"))
+        assert client.read_head().header("Connection") == "close"
+        rest = BIG
+        while rest > 2 << 20:
+            rest -= len(client.read_exactly(1 << 20))
+        for _ in range(20):  # the cluster is through long ago; this takes the linger's time twice
+            time.sleep(0.2)
+            rest -= len(client.read_exactly(100_000))
+        assert len(client.read_all()) == rest
+        assert client.end == "close_notify"
