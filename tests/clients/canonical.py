@@ -29,6 +29,7 @@ _MARKS = frozenset({"continue", "_continue"})
 _HEADERS = frozenset(
     {"date", "last-modified", "audit-id", "content-length", "connection", "transfer-encoding"}
 )
+MAX_SHOWN = 300
 _AGE = re.compile(r"(?:\d+[smh])+")
 
 
@@ -106,4 +107,5 @@ def describe_differences(direct: Mapping[str, Any], meshed: Mapping[str, Any]) -
 
 
 def _lines(value: Any) -> list[str]:
-    return json.dumps(value, indent=1, sort_keys=True).splitlines()
+    lines = json.dumps(value, indent=1, sort_keys=True).splitlines()
+    return [line[:MAX_SHOWN] for line in lines]

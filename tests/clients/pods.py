@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,7 @@ class Pod:
         self.port = port
         self._home = home
 
-    def start(
-        self, command: Sequence[str], env: Mapping[str, str] | None = None
-    ) -> "subprocess.Popen[str]":
+    def start(self, command: Sequence[str]) -> "subprocess.Popen[str]":
         """Start a program, with pipes."""
         environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -78,7 +76,7 @@ class Pod:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment | dict(env or {}),
+            env=environment,
             cwd=self._home,
             process_group=0,
         )
@@ -88,11 +86,10 @@ class Pod:
         command: Sequence[str],
         answer: Callable[[str], None] | None = None,
         *,
-        env: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
     ) -> list[RawStep]:
         """Run a program to its end and return the steps that it told; what it asks is answered."""
-        process = self.start(command, env)
+        process = self.start(command)
         stuck = threading.Timer(timeout_s, _end, [process])
         stuck.start()
         said: list[str] = []

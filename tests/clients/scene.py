@@ -23,6 +23,7 @@ from tests.sidecar_process import Cluster, SidecarProcess
 ROLE = "clients-story"
 ACCOUNT = "story"
 NODE = "clients-node"
+PATIENCE_S = 60.0
 RULES: list[dict[str, Any]] = [
     {
         "apiGroups": ["", "apps", "batch", "events.k8s.io", "coordination.k8s.io"],
@@ -54,7 +55,11 @@ class Pair(NamedTuple):
         with ThreadPoolExecutor(2) as pool:
             direct = pool.submit(work, self.direct)
             meshed = pool.submit(work, self.meshed)
-            return direct.result(), meshed.result()
+            failures = [told for told in (direct.exception(), meshed.exception()) if told]
+        if failures:
+            failures[0].add_note(f"the sidecar said: {self.sidecar.output()}")
+            raise BaseExceptionGroup("direct, or through the sidecar", failures)
+        return direct.result(), meshed.result()
 
 
 class Scene:
@@ -167,13 +172,13 @@ class Scene:
         barrier = threading.Barrier(2, action=self._forget)
 
         def answer(_what: str) -> None:
-            barrier.wait(timeout=60)
+            barrier.wait(PATIENCE_S)
 
         def tell(pod: Pod) -> list[RawStep]:
             try:
                 return pod.tell(command, answer)
             except BaseException:
-                barrier.abort()
+                barrier.abort()  # the other waits in vain
                 raise
 
         return pair.both(tell)
