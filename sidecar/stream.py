@@ -147,16 +147,21 @@ class TlsStream:
 
     def _watch(self) -> None:
         events = (READ if self.reading else 0) | (WRITE if self.blocked else 0)
-        self.reactor.watch(self._fd, self, events or HANGUP)
+        if not events and not self.ended:
+            events = HANGUP
+        self.reactor.watch(self._fd, self, events)
 
     def on_ready(self, events: int) -> None:
         """The socket may be ready: a hang-up and an error show by trying."""
+        if not self.reading and not self.blocked:
+            # Paused by another owner in the same batch, it may be told of bytes that it waits with.
+            if events & ~(READ | WRITE) and not self.closed:
+                self.on_hangup()
+            return
         if self.reading and events != WRITE:
             self._on_readable()
         if self.blocked and events != READ:
             self._on_writable()
-        elif not self.reading and not self.blocked and not self.closed:
-            self.on_hangup()
 
     def handshake(self) -> bool:
         """Take the next step of the handshake with the bytes at hand; True once it is done."""

@@ -19,7 +19,7 @@ def parse(**env: str) -> Settings:
 
 def errors(**env: str) -> tuple[str, ...]:
     found = parse_settings(env)
-    assert isinstance(found, tuple)
+    assert not isinstance(found, Settings), found
     return found
 
 
