@@ -233,8 +233,8 @@ class TlsStream:
 
     def _read_all(self) -> None:
         """The peer's last byte was read; its FIN may still follow a close_notify."""
-        self.pause_reading()
         self.ended = True
+        self.pause_reading()
         self.on_eof()
 
     def pass_records(self, peer: "TlsStream", limit: int) -> int:
