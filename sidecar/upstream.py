@@ -1,7 +1,8 @@
 """Owns one connection to a cluster: sends a call, checks the answer's framing, relays it.
 
 Must not decide where a call goes nor keep it: connections belong to their member's pool and go
-back only after an answer that ended exactly where its head said.
+back only after an answer that ended exactly where its head said. Over 400 lines because the states
+of one answer (head, interim, 401, body, tunnel, end) share the connection's fields on the hot path.
 """
 
 from __future__ import annotations
