@@ -2,8 +2,8 @@
 
 Must not decide and must not parse: sidecar.head, sidecar.gate and sidecar.policy do. Requests
 are taken one at a time; what is pipelined waits. Over 400 lines because the fast way of a
-request, a memo hit on both its line and its header block, is one function: each call that it is
-split into costs 1 % of the CPU a request takes.
+request, a memo hit on both its line and its header block, is one function, and every
+request would pay for the calls that it is split into.
 """
 
 from __future__ import annotations

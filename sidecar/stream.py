@@ -4,7 +4,7 @@ Must not know HTTP. TLS is pumped through two memory BIOs on a plain socket: mea
 better than uvloop's transports in CPU, at two thirds of the memory of its TLS, and fatal alerts
 and half-closes reach the peer. One read buffer serves all connections, because a readable event
 is handled to its end. Over 400 lines because reading, writing and ending share one TLS object and
-its buffers, and a call between two objects costs 1 % of a request.
+its buffers, and every request would pay for calls between two objects.
 """
 
 import contextlib
