@@ -241,7 +241,7 @@ class TlsStream:
     def pass_records(self, peer: "TlsStream", limit: int) -> int:
         """Pass records on to a peer unseen, as long as they cannot exceed `limit`; how much went.
 
-        The way of `on_data` and `queue` without their frames: 15 % of a large list's CPU.
+        The way of `on_data` and `queue` without their frames: 7 to 9 % of a large list's CPU.
         """
         inbound = self._inbound
         read = self._read
