@@ -432,13 +432,16 @@ class TlsStream:
             self.close()  # a reset would take the end of the last answer with it
             return
         sock = self.sock
+        self.reactor.watch(self._fd, self, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         try:
             sock.recv(1, socket.MSG_PEEK)
         except OSError:  # nothing is there, or the connection is broken
+            sock.close()  # at once: what comes between the look and this is lost
             self.abort()
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _IN_ORDER)
+            self._watch()
 
     def give_up(self) -> None:
         """A defect of ours: nothing of this connection can be trusted any more."""

@@ -199,6 +199,8 @@ def confine(stage: Path, *writable: Path) -> str:
     """
     needed = sorted({os.path.realpath(path) for path in (sys.base_prefix, sys.prefix, ROOT)})
     return f"""
+for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+    del os.environ[name]  # its data could not be written
 libc = ctypes.CDLL(None, use_errno=True)
 def mount(source, target, kind=None, flags=0):
     if libc.mount(source.encode(), target.encode(), kind, flags, None) != 0:

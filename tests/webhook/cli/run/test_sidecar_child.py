@@ -52,5 +52,5 @@ def test_why_it_is_not_ready(env: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(SidecarError, match="token: is empty"):
         SidecarChild(Report(None)).start(env)
     (tmp_path / "snapshot.json").write_text("{}")
-    with pytest.raises(SidecarError, match=r"no usable snapshot: .*apiVersion: is missing"):
+    with pytest.raises(SidecarError, match="no usable snapshot: the log says what"):
         SidecarChild(Report(None)).start(env)
