@@ -9,11 +9,9 @@ import os
 import resource
 import sys
 
-from sidecar.config import Settings, format_errors, parse_settings
+from sidecar.config import EXIT_CONFIG, Settings, format_errors, parse_settings
 from sidecar.identity import IdentityError, Minting, begin
 from sidecar.log import claim_descriptors
-
-EXIT_CONFIG = 64
 
 _HELP = """\
 usage: python -m sidecar            (or: mca sidecar)

@@ -28,6 +28,9 @@ from sidecar.setting_values import (
 
 T = TypeVar("T")
 
+EXIT_CONFIG = 64
+EXIT_BIND = 69
+
 
 class Setting(NamedTuple):
     """One row of the table that the README shows."""

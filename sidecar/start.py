@@ -8,16 +8,13 @@ import signal
 import socket
 import sys
 
-from sidecar.config import Settings, format_errors
+from sidecar.config import EXIT_BIND, EXIT_CONFIG, Settings, format_errors
 from sidecar.identity import Minting, finish, write_clients
 from sidecar.listener import BindError, bind_all
 from sidecar.log import log_event, set_level
 from sidecar.reactor import Reactor
 from sidecar.server import Server
 from sidecar.snapshot_file import SnapshotFile, own_namespace
-
-EXIT_CONFIG = 64
-EXIT_BIND = 69
 
 
 def run(settings: Settings, minting: Minting | None) -> int:
