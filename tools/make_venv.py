@@ -2,11 +2,12 @@
 
 Runs on whatever python3 the machine has, so it uses the standard library of Python 3.8 only.
 It chooses the interpreter, and works where ensurepip is missing (Debian without python3-venv).
-With --fastest it takes the interpreter that runs Python code in the least CPU time. Builds of one
-release differ: Debian's and the official images' are made with profile-guided optimization, pyenv's
-are not by default, and that is worth 13 to 30 % of the interpreted part. No build says so reliably
-(Debian's does not show it in sysconfig), but 0.2 s of measurement does, within 2 % even on a busy
-machine. A benchmark of ours says little unless it uses the kind of build that images ship.
+With --fastest it takes the interpreter that does the sidecar's own work (tools/calibration.py) in
+the least CPU time. Builds of one release differ: Debian's and the official images' are made with
+profile-guided optimization, pyenv's are not by default, and that is worth 13 to 30 % of the
+interpreted part. No build says so reliably (Debian's does not show it in sysconfig), but measuring
+does, within 3 % even on a busy machine. A benchmark of ours says little unless it uses the kind of
+build that images ship.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
+CALIBRATION = ROOT / "tools" / "calibration.py"
+ROUNDS = 3  # in turns: a moment in which the machine is busy does not decide
 PROBE = """
 import json, sys, sysconfig
 print(json.dumps({
@@ -36,32 +39,6 @@ print(json.dumps({
     "path": getattr(sys, "_base_executable", sys.executable),
 }))
 """
-# Attribute, dict, slice and call work in the mix of a request; the best of many short rounds.
-CALIBRATION = """
-import time
-class Count:
-    __slots__ = ("total", "seen")
-    def __init__(self):
-        self.total = 0
-        self.seen = {}
-    def add(self, number, text=b""):
-        self.total += number
-        self.seen[number & 63] = text
-        return self.total
-def measure():
-    heads = []
-    add = Count().add
-    began = time.process_time()
-    for i in range(10000):
-        add(i, b"x")
-        if i & 7 == 0:
-            line = b"GET /api/v1/namespaces/%d/pods HTTP/1.1\\r\\nHost: a\\r\\n" % i
-            verb, _, rest = line.partition(b" ")
-            heads.append((verb.lower(), rest.split(b" ", 1)[0]))
-            dict(heads[-4:])
-    return time.process_time() - began
-print(min(measure() for _ in range(60)) * 1000)
-"""
 
 
 def say(line: str) -> None:
@@ -69,11 +46,11 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def ask(python: Path, code: str, *options: str) -> Any:
-    """What the interpreter prints as JSON, or None if it is none."""
+def ask(python: Path, *options: str) -> Any:
+    """What the interpreter, run with these options, prints as JSON; None if it is none."""
     try:
         answer = subprocess.run(
-            [str(python), *(options or ("-I", "-S")), "-c", code],
+            [str(python), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=30,
@@ -102,7 +79,7 @@ def choose_interpreter(fastest: bool) -> dict[str, Any]:
     paths = [Path(shutil.which(wanted) or wanted)] if wanted else list_candidates()
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
-        facts = ask(path, PROBE)
+        facts = ask(path, "-I", "-S", "-c", PROBE)
         if facts and facts["usual"] and tuple(facts["version"]) >= OLDEST:
             found.setdefault(os.path.realpath(facts["path"]), facts)
             if not fastest:
@@ -112,8 +89,10 @@ def choose_interpreter(fastest: bool) -> dict[str, Any]:
         sys.exit(f"Python 3.11 or newer is needed{named}: install it, or set PYTHON to one.")
     if not fastest:
         return next(iter(found.values()))
+    for facts in list(found.values()) * ROUNDS:
+        cost = ask(Path(facts["path"]), "-I", "-S", str(CALIBRATION)) or float("inf")
+        facts["cost"] = min(cost, facts.get("cost", cost))
     for facts in found.values():
-        facts["cost"] = ask(Path(facts["path"]), CALIBRATION) or float("inf")
         version = ".".join(map(str, facts["version"]))
         say(f"  {facts['cost']:.2f} ms of CPU for the same work: {facts['path']} ({version})")
     return min(found.values(), key=lambda facts: facts["cost"])
@@ -185,7 +164,7 @@ def install(pip: list[str], what: list[str], named: str) -> None:
 
 def make(folder: Path, lock: Path, fastest: bool) -> None:
     """Nothing to do is the usual case: two stamps hold hashes of what it was made from."""
-    made_from = digest(lock, Path(__file__), fastest, os.environ.get("PYTHON"))
+    made_from = digest(lock, Path(__file__), CALIBRATION, fastest, os.environ.get("PYTHON"))
     stamp = folder / "made-from"
     if not stamp.exists() or stamp.read_text() != made_from:
         facts = choose_interpreter(fastest)
@@ -200,7 +179,7 @@ def make(folder: Path, lock: Path, fastest: bool) -> None:
     if not own_stamp.exists() or own_stamp.read_text() != described_by:
         python = folder / "bin" / "python"
         pip = [str(python), "-m", "pip"]
-        if ask(python, "import pip; print(1)", "-I") is None:
+        if ask(python, "-I", "-c", "import pip; print(1)") is None:
             pip = [*find_pip(), "--python", str(python)]
         install(pip, ["--no-build-isolation", "--editable", str(ROOT)], "the project itself")
         own_stamp.write_text(described_by)
