@@ -43,9 +43,9 @@ def measure() -> float:
         line = b"GET /api/v1/namespaces/team-a/pods/worker-%d?watch=0 HTTP/1.1" % (number & 63)
         parse_head(_BLOCK, _HOSTS)
         split = split_request_line(line)
-        assert isinstance(split, tuple)  # noqa: S101
+        assert isinstance(split, tuple)
         target = parse_target(split[1])
-        assert isinstance(target, Target)  # noqa: S101
+        assert isinstance(target, Target)
         known[line] = request_info(split[0], target)
         parse_response(_ANSWER % number, b"%032x" % number)
         for _ in range(8):
