@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sidecar.policy.documents import JSON_STRING
 from sidecar.policy.protobuf import open_envelope, values_at
 from sidecar.policy.verdict import MAX_BODY_BYTES, Denial, Reason, shown
 
@@ -71,8 +71,6 @@ _OBJECT_FORMATS: Final = {
     "application/yaml": Format.YAML,
     "application/vnd.kubernetes.protobuf": Format.PROTOBUF,
 }
-# A string without an end is taken too: tried again behind each quote, it would cost time squared.
-_JSON_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _MAX_PARTS: Final = 50_000
 # Half a microsecond a string; no Secret of at most 1 MiB has as many.
 _MAX_QUOTES: Final = 400_000
@@ -155,7 +153,7 @@ def _find_in_json(text: str, forbidden: Forbidden) -> Finding:
     if text.count('"') > _MAX_QUOTES:
         return Finding.OVERSIZED
     literals: list[str] = []
-    for match in _JSON_STRING.finditer(text):
+    for match in JSON_STRING.finditer(text):
         literals.append(match[0])
         if len(literals) == _BATCH:
             found = _find_in_literals(literals, forbidden)

@@ -96,6 +96,9 @@ def test_identity_is_no_encoding() -> None:
         ('{"a": "' + '\\"' * 300_000, Finding.MALFORMED),
         ('["\\n"' + ',""' * 200_000 + "]", Finding.OVERSIZED),
         ("[" * 100_000 + "\\", Finding.ABSENT),
+        # They are judged in batches.
+        ('["\\n"' + ',""' * 2_000 + "]", Finding.ABSENT),
+        ('["\\n", "example.com/bad"' + ',""' * 2_000 + "]", Finding.PRESENT),
     ],
 )
 def test_json(text: str, finding: Finding) -> None:
