@@ -17,8 +17,19 @@ from sidecar.head import RequestHead, parse_head, split_request_line
 from sidecar.metrics import Counter
 from sidecar.policy.decide import Policy, decide
 from sidecar.policy.requestinfo import RequestInfo, request_info
+from sidecar.policy.scopes import Scopes
 from sidecar.policy.target import parse_target
-from sidecar.policy.verdict import REASON_CODES, Body, Caller, Denial, NeedBody, Permit, Reason
+from sidecar.policy.verdict import (
+    REASON_CODES,
+    Answer,
+    Body,
+    Caller,
+    Denial,
+    NeedBody,
+    NeedScope,
+    Permit,
+    Reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +37,7 @@ if TYPE_CHECKING:
     from sidecar.exchange import Exchange
     from sidecar.member import Member
     from sidecar.metrics import Histogram, Metrics
+    from sidecar.policy.verdict import Verdict
     from sidecar.tokens import Callers
 
 _MEMO_BLOCKS: Final = 512
@@ -104,6 +116,7 @@ class Gate:
         self._callers = callers
         self._decisions: dict[Caller, dict[bytes, Decided]] = {}
         self._policy: Policy | None = None
+        self._scopes = Scopes()
         self._members: Mapping[str, Member] = {}
         self._prefix = os.urandom(10).hex().encode()
         self._count = 0
@@ -175,13 +188,15 @@ class Gate:
     def _settle(self, decided: Decided, body: Body | None) -> None:
         info = decided.info
         caller = decided.caller
-        verdict = _NO_POLICY if self._policy is None else decide(self._policy, caller, info, body)
+        verdict: Verdict = _NO_POLICY
+        if self._policy is not None:
+            verdict = decide(self._policy, self._scopes, caller, info, body)
         rule, cluster = "", ""
-        if isinstance(verdict, NeedBody):
-            if body is None:
-                decided.needs = verdict
-                return
-            verdict = Denial(Reason.FORBIDDEN, "policy/undecided", "the body cannot be judged")
+        if isinstance(verdict, NeedBody) and body is None:
+            decided.needs = verdict
+            return
+        if isinstance(verdict, NeedBody | NeedScope | Answer):
+            verdict = Denial(Reason.FORBIDDEN, "policy/undecided", "the call cannot be judged")
         if isinstance(verdict, Permit):
             cluster = verdict.plan.candidates[0]
             decided.member = self._members[cluster]

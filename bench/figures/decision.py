@@ -8,10 +8,12 @@ from bench.scene import NAMESPACE
 from bench.spread import summarize
 from sidecar.policy.decide import Policy, decide
 from sidecar.policy.requestinfo import request_info
+from sidecar.policy.scopes import Scopes
 from sidecar.policy.target import parse_target
 from sidecar.policy.verdict import Caller, Denial, Permit
 
 CALLER = Caller("app", NAMESPACE, "bench", "bench-0")
+SCOPES = Scopes()
 POLICY = Policy("bench", None)
 REQUESTS: Sequence[tuple[str, bytes]] = [
     (method, f"/{prefix}/namespaces/{NAMESPACE}/{resource}{rest}".encode())
@@ -76,7 +78,7 @@ def time_decisions(count: int) -> float:
                 info = request_info(method, target)
                 if isinstance(info, Denial):
                     raise TypeError(info)
-                if not isinstance(decide(POLICY, CALLER, info), Permit):
+                if not isinstance(decide(POLICY, SCOPES, CALLER, info), Permit):
                     raise TypeError(raw)
 
     return time_once(run) / (count * len(REQUESTS))

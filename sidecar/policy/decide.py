@@ -1,4 +1,4 @@
-"""Owns the decision: a policy, a caller and a request in, a Permit, Denial or NeedBody out.
+"""Owns the decision: a policy, a caller and a request in, a Permit or a Denial out.
 
 Pure and quick; the only maker of Permits. Order: identity guards (always), then tenant scope and
 permissions, then the route, then the plan. It must not know health, load or connections: the
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sidecar.policy.audiences import plain_audience
 from sidecar.policy.guards import judge_identity
 from sidecar.policy.snapshot import HOME
-from sidecar.policy.verdict import _PERMIT_KEY, Denial, NeedBody, Permit, Plan, PlanKind
+from sidecar.policy.verdict import _PERMIT_KEY, Permit, Plan, PlanKind
 
 if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
+    from sidecar.policy.scopes import Scopes
     from sidecar.policy.snapshot import Snapshot
-    from sidecar.policy.verdict import Body, Caller
+    from sidecar.policy.verdict import Body, Caller, Verdict
 
 # No tenant is known: scope never widens by absence, so all is served by the home cluster.
 _HOME_PLAN: Final = Plan(PlanKind.SINGLE, (HOME,))
@@ -46,8 +47,12 @@ def compile_policy(snapshot: Snapshot, api_audiences: frozenset[str] | None) -> 
 
 
 def decide(
-    policy: Policy, caller: Caller, info: RequestInfo, body: Body | None = None
-) -> Permit | Denial | NeedBody:
+    policy: Policy,
+    scopes: Scopes,
+    caller: Caller,
+    info: RequestInfo,
+    body: Body | None = None,
+) -> Verdict:
     """Whether this call may pass, and where to."""
     verdict = judge_identity(info, policy.closed_audiences, body)
     if verdict is not None:

@@ -11,9 +11,41 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from sidecar.policy.snapshot_clusters import (
+    CertFiles,
+    Cluster,
+    ClusterLimits,
+    HealthCheck,
+    TokenFile,
+)
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Rate, Tenant, TenantLimits
 from sidecar.policy.verdict import shown
+
+__all__ = (
+    "API_VERSION",
+    "HOME",
+    "KIND",
+    "MAX_SNAPSHOT_BYTES",
+    "VERSION",
+    "CertFiles",
+    "Cluster",
+    "ClusterLimits",
+    "ClusterResource",
+    "HealthCheck",
+    "Match",
+    "Permission",
+    "Rate",
+    "Route",
+    "RouteMember",
+    "Snapshot",
+    "Tenant",
+    "TenantLimits",
+    "TokenFile",
+    "parse_snapshot",
+)
 
 API_VERSION: Final = "mca.io/v1alpha1"
 KIND: Final = "Snapshot"
@@ -41,47 +73,15 @@ _PEM: Final = re.compile(
 )
 
 
-class TokenFile(NamedTuple):
-    """A bearer token, read from a file."""
-
-    path: str
-
-
-class CertFiles(NamedTuple):
-    """A client certificate and its key, read from files."""
-
-    cert_path: str
-    key_path: str
-
-
-class Cluster(NamedTuple):
-    """A member.
-
-    Where it is, how it proves itself (exactly one of ca_bundle and ca_file), what we prove to it.
-    """
-
-    name: str
-    server: str
-    host: str
-    port: int
-    ca_bundle: bytes | None
-    ca_file: str | None
-    tls_server_name: str | None
-    credentials: TokenFile | CertFiles
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One namespace's rules.
-
-    This version knows no tenant and no routes: the home cluster serves everything.
-    """
+    """One namespace's rules. Without a tenant, RBAC alone limits what its callers may do."""
 
     revision: str
     namespace: str
     clusters: tuple[Cluster, ...]
-    tenant: None = None
-    routes: tuple[()] = ()
+    tenant: Tenant | None = None
+    routes: tuple[Route, ...] = ()
 
 
 def parse_snapshot(raw: bytes) -> Snapshot | tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Owns the words that a decision is asked and told in: Caller and Body, Permit, Denial, Plan.
+"""Owns the words that a decision is asked and told in: Caller, Body; Permit, Denial, Answer, Plan.
 
 It must not decide anything.
 """
@@ -6,7 +6,7 @@ It must not decide anything.
 from __future__ import annotations
 
 import enum
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, TypeAlias, final
 
 # What the API server itself takes as a request body (MaxRequestBodyBytes).
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
@@ -21,7 +21,9 @@ class Reason(enum.Enum):
     UNAUTHORIZED = "Unauthorized"
     FORBIDDEN = "Forbidden"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    NOT_ACCEPTABLE = "NotAcceptable"
     REQUEST_TIMEOUT = "RequestTimeout"
+    CONFLICT = "Conflict"
     EXPIRED = "Expired"
     REQUEST_ENTITY_TOO_LARGE = "RequestEntityTooLarge"
     UNSUPPORTED_MEDIA_TYPE = "UnsupportedMediaType"
@@ -40,7 +42,9 @@ REASON_CODES: Final[dict[Reason, int]] = {
     Reason.UNAUTHORIZED: 401,
     Reason.FORBIDDEN: 403,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.NOT_ACCEPTABLE: 406,
     Reason.REQUEST_TIMEOUT: 408,
+    Reason.CONFLICT: 409,
     Reason.EXPIRED: 410,
     Reason.REQUEST_ENTITY_TOO_LARGE: 413,
     Reason.UNSUPPORTED_MEDIA_TYPE: 415,
@@ -73,17 +77,28 @@ class PlanKind(enum.Enum):
     Placing, following and merging over members are added to these.
     """
 
+    # One of the candidates answers: the first that is healthy.
     SINGLE = "single"
+    # Every candidate is asked, and the answers are merged; home comes first and wins.
+    DISCOVERY = "discovery"
+    # The first candidate answers, and what policy does not wholly allow is taken out.
+    RULES_REVIEW = "rulesReview"
 
 
 class Plan(NamedTuple):
     """Where a permitted call goes.
 
-    Candidates in order; the executor picks among them by health, unseen by the core.
+    `candidates` in order; the executor picks among them by health, unseen by the core. `route` is
+    the name of the route that chose them. `tagged`: a slice with stand-ins, whose resourceVersions
+    carry the member that they come from. `inspected`: every object of the answer must be of the
+    namespace that was asked for.
     """
 
     kind: PlanKind
     candidates: tuple[str, ...]
+    route: str = ""
+    tagged: bool = False
+    inspected: bool = False
 
 
 # Whoever holds this can make a Permit. Only decide.py may name it; a layout test sees to that.
@@ -92,32 +107,63 @@ _PERMIT_KEY: Final = object()
 
 @final
 class Permit:
-    """Leave to forward one call. Nothing is forwarded without one, and only `decide` makes one."""
+    """Leave to forward one call. Nothing is forwarded without one, and only `decide` makes one.
 
-    __slots__ = ("plan", "rule")
+    `audited`: the rule by which mode enforce would have refused it, "" where it would not.
+    """
+
+    __slots__ = ("audited", "plan", "rule")
 
     plan: Plan
     rule: str
+    audited: str
 
-    def __init__(self, key: object, plan: Plan, rule: str) -> None:
+    def __init__(self, key: object, plan: Plan, rule: str, audited: str = "") -> None:
         if key is not _PERMIT_KEY:
             message = "only sidecar.policy.decide makes a Permit"
             raise TypeError(message)
         object.__setattr__(self, "plan", plan)
         object.__setattr__(self, "rule", rule)
+        object.__setattr__(self, "audited", audited)
 
     def __setattr__(self, name: str, value: object) -> None:
         message = f"a Permit does not change: {name}"
         raise AttributeError(message)
 
     def __repr__(self) -> str:
-        return f"Permit(plan={self.plan!r}, rule={self.rule!r})"
+        return f"Permit(plan={self.plan!r}, rule={self.rule!r}, audited={self.audited!r})"
+
+
+class Answer(NamedTuple):
+    """An answer that policy itself gives, in JSON: the call goes nowhere."""
+
+    rule: str
+    code: int
+    content: bytes
+
+
+class NeedScope(NamedTuple):
+    """The verdict hangs on whether a kind has namespaces: learn it and ask again.
+
+    Fetch what `cluster` tells of the group and version. Version "" is "any": a self-review need
+    not name one. `others` may be asked where `cluster` does not answer.
+    """
+
+    cluster: str
+    group: str
+    version: str
+    resource: str
+    others: tuple[str, ...] = ()
 
 
 class NeedBody(NamedTuple):
     """The verdict hangs on the body: gather at most `limit` bytes (413 beyond) and ask again."""
 
     limit: int = MAX_BODY_BYTES
+
+
+# What a decision comes to. Everything but the last two is final.
+Verdict: TypeAlias = Permit | Denial | Answer | NeedBody | NeedScope
 
 
 class Body(NamedTuple):

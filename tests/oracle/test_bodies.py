@@ -14,6 +14,7 @@ import pytest
 
 from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.requestinfo import RequestInfo, request_info
+from sidecar.policy.scopes import Scopes
 from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.target import Target, parse_target
 from sidecar.policy.verdict import Body, Caller, Denial, Permit
@@ -97,7 +98,7 @@ def judge(case: Case, method: str, media_type: str, content: bytes) -> Permit | 
     assert isinstance(target, Target)
     info = request_info(method, target)
     assert isinstance(info, RequestInfo)
-    verdict = decide(POLICY, CALLER, info, Body(media_type, content))
+    verdict = decide(POLICY, Scopes(), CALLER, info, Body(media_type, content))
     assert isinstance(verdict, Permit | Denial)
     return verdict
 

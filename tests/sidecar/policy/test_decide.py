@@ -4,9 +4,19 @@ import pytest
 
 from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.requestinfo import RequestInfo, request_info
+from sidecar.policy.scopes import Scopes
 from sidecar.policy.snapshot import Cluster, Snapshot, TokenFile
 from sidecar.policy.target import Target, parse_target
-from sidecar.policy.verdict import Body, Caller, Denial, NeedBody, Permit, Plan, PlanKind
+from sidecar.policy.verdict import (
+    Body,
+    Caller,
+    Denial,
+    NeedBody,
+    Permit,
+    Plan,
+    PlanKind,
+    Verdict,
+)
 
 ROOT = Path(__file__).parents[3]
 CALLER = Caller("app", "team-a", "default", "pod-1")
@@ -27,27 +37,29 @@ def info(method: str, raw: str) -> RequestInfo:
 
 @pytest.mark.parametrize("raw", ["/api/v1/pods", "/version", "/apis/example.com/v1/widgets/w"])
 def test_without_a_tenant_the_home_cluster_serves_everything(raw: str) -> None:
-    verdict = decide(compile_policy(SNAPSHOT, None), CALLER, info("GET", raw))
+    verdict = decide(compile_policy(SNAPSHOT, None), Scopes(), CALLER, info("GET", raw))
     assert isinstance(verdict, Permit)
     assert verdict.plan == Plan(PlanKind.SINGLE, ("home",))
     assert verdict.rule == "default/home"
 
 
 def test_guards_come_first() -> None:
-    verdict = decide(compile_policy(SNAPSHOT, None), CALLER, info("GET", "/api/v1/nodes/n/proxy"))
+    verdict = decide(
+        compile_policy(SNAPSHOT, None), Scopes(), CALLER, info("GET", "/api/v1/nodes/n/proxy")
+    )
     assert isinstance(verdict, Denial)
     assert verdict.rule == "guard/proxy"
 
 
-def ask_token(audiences: frozenset[str] | None, named: bytes) -> Permit | Denial | NeedBody:
+def ask_token(audiences: frozenset[str] | None, named: bytes) -> Verdict:
     body = Body("application/json", b'{"spec":{"audiences":["%b"]}}' % named)
-    return decide(compile_policy(SNAPSHOT, audiences), CALLER, info("POST", TOKEN), body)
+    return decide(compile_policy(SNAPSHOT, audiences), Scopes(), CALLER, info("POST", TOKEN), body)
 
 
 def test_a_body_is_asked_for_and_then_judged() -> None:
     policy = compile_policy(SNAPSHOT, frozenset({"https://issuer.example.com"}))
     assert policy.revision == "rev-1"
-    assert isinstance(decide(policy, CALLER, info("POST", TOKEN)), NeedBody)
+    assert isinstance(decide(policy, Scopes(), CALLER, info("POST", TOKEN)), NeedBody)
     known = frozenset({"https://Issuer.example.com/"})
     assert isinstance(ask_token(known, b"vault"), Permit)
     assert isinstance(ask_token(known, b"https://issuer.example.com"), Denial)

@@ -29,7 +29,11 @@ def test_a_permit_does_not_change() -> None:
     permit = Permit(verdict._PERMIT_KEY, PLAN, "rule")
     with pytest.raises(AttributeError, match="does not change"):
         permit.rule = "other"
-    assert repr(permit) == f"Permit(plan={PLAN!r}, rule='rule')"
+    assert repr(permit) == f"Permit(plan={PLAN!r}, rule='rule', audited='')"
+
+
+def test_a_permit_tells_what_enforce_would_refuse_by() -> None:
+    assert Permit(verdict._PERMIT_KEY, PLAN, "rule", "default/deny").audited == "default/deny"
 
 
 def test_a_body_is_gathered_up_to_what_the_server_takes() -> None:

@@ -1,0 +1,76 @@
+"""Owns what discovery told about kinds: which have namespaces, for each member, group and version.
+
+It must not guess, fetch or tell the time: who fetches says what was learned and what is in doubt.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# More group-versions than any cluster serves; callers can ask for names without end.
+_MAX_GROUP_VERSIONS: Final = 2048
+
+
+class Absence(enum.Enum):
+    """The member answered, and serves no such kind."""
+
+    ABSENT = enum.auto()
+
+
+ABSENT: Final = Absence.ABSENT
+
+
+class _Told(NamedTuple):
+    kinds: Mapping[str, bool]
+    in_doubt: bool
+
+
+class Scopes:
+    """Which kinds have namespaces.
+
+    A kind that was seen stays known until it is learned anew; an absence can be put in doubt,
+    because a kind may appear and be used within moments.
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str, str], _Told] = {}
+
+    def learn(self, cluster: str, group: str, version: str, kinds: Mapping[str, bool]) -> None:
+        """All that the member serves in this group and version: whether each has namespaces."""
+        key = (cluster, group, version)
+        self._told.pop(key, None)
+        if len(self._told) >= _MAX_GROUP_VERSIONS:
+            self._make_room()
+        self._told[key] = _Told(kinds, in_doubt=False)
+
+    def look(self, cluster: str, group: str, version: str, resource: str) -> bool | Absence | None:
+        """Whether the kind has namespaces; None where that is not known."""
+        told = self._told.get((cluster, group, version))
+        if told is None:
+            return None
+        namespaced = told.kinds.get(resource)
+        if namespaced is not None:
+            return namespaced
+        return None if told.in_doubt else ABSENT
+
+    def doubt(self, cluster: str, group: str, version: str) -> None:
+        """What was absent may have appeared."""
+        told = self._told.get((cluster, group, version))
+        if told is not None:
+            self._told[cluster, group, version] = told._replace(in_doubt=True)
+
+    def forget(self, cluster: str) -> None:
+        """Nothing that this member told counts any more."""
+        self._told = {key: told for key, told in self._told.items() if key[0] != cluster}
+
+    def _make_room(self) -> None:
+        """Groups without a kind go first: those were asked for and are not there."""
+        empty = [key for key, told in self._told.items() if not told.kinds]
+        for key in empty or [next(iter(self._told))]:
+            del self._told[key]

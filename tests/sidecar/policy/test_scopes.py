@@ -1,0 +1,59 @@
+from sidecar.policy import scopes as module
+from sidecar.policy.scopes import ABSENT, Scopes
+
+APPS = {"deployments": True, "replicasets": True}
+
+
+def test_nothing_is_known_at_first() -> None:
+    assert Scopes().look("home", "apps", "v1", "deployments") is None
+
+
+def test_what_was_learned_of_one_member_is_its_own() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", APPS)
+    scopes.learn("east", "apps", "v1", {"deployments": False})
+    assert scopes.look("home", "apps", "v1", "deployments") is True
+    assert scopes.look("east", "apps", "v1", "deployments") is False
+    assert scopes.look("home", "apps", "v2", "deployments") is None
+    assert scopes.look("home", "apps", "v1", "daemonsets") is ABSENT
+    assert scopes.look("west", "apps", "v1", "deployments") is None
+
+
+def test_doubt_is_about_what_was_absent() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", APPS)
+    scopes.doubt("home", "apps", "v1")
+    scopes.doubt("home", "batch", "v1")
+    assert scopes.look("home", "apps", "v1", "deployments") is True
+    assert scopes.look("home", "apps", "v1", "daemonsets") is None
+    assert scopes.look("home", "batch", "v1", "jobs") is None
+    scopes.learn("home", "apps", "v1", {"daemonsets": True})
+    assert scopes.look("home", "apps", "v1", "daemonsets") is True
+    assert scopes.look("home", "apps", "v1", "deployments") is ABSENT
+
+
+def test_a_member_that_is_forgotten() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", APPS)
+    scopes.learn("east", "apps", "v1", APPS)
+    scopes.forget("east")
+    assert scopes.look("east", "apps", "v1", "deployments") is None
+    assert scopes.look("home", "apps", "v1", "deployments") is True
+
+
+def test_asking_for_groups_without_end_costs_bounded_memory() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", APPS)
+    for number in range(3 * module._MAX_GROUP_VERSIONS):
+        scopes.learn("home", f"g{number}", "v1", {})
+        assert len(scopes._told) <= module._MAX_GROUP_VERSIONS
+    assert scopes.look("home", "apps", "v1", "deployments") is True
+
+
+def test_so_do_groups_that_are_there() -> None:
+    scopes = Scopes()
+    for number in range(module._MAX_GROUP_VERSIONS + 2):
+        scopes.learn("home", f"g{number}", "v1", APPS)
+    assert len(scopes._told) == module._MAX_GROUP_VERSIONS
+    assert scopes.look("home", "g1", "v1", "deployments") is None
+    assert scopes.look("home", "g2", "v1", "deployments") is True
