@@ -1,8 +1,38 @@
-"""Owns the members of a snapshot: where each is, how it proves itself, what we prove to it."""
+"""Owns the members of a snapshot: where each is, how it proves itself, what we prove to it.
+
+It must not touch a file: paths are only checked for their form.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import base64
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sidecar.policy.fields import DNS_SUBDOMAIN, Fields
+from sidecar.policy.verdict import shown
+
+if TYPE_CHECKING:
+    from sidecar.policy.fields import Check
+
+HOME: Final = "home"
+
+_MAX_CLUSTERS: Final = 256
+_MAX_BUNDLE_BYTES: Final = 256 * 1024
+_MAX_LABELS: Final = 64
+_MAX_CONNECTIONS: Final = 65_535
+_DNS_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
+_SERVER: Final = re.compile(
+    r"https://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_PEM: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]++)-----END CERTIFICATE-----"
+)
+_HEALTH_PATH: Final = re.compile(r"/[A-Za-z0-9._~/?=&-]{0,255}")
+_LABEL_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 class TokenFile(NamedTuple):
@@ -52,3 +82,160 @@ class Cluster(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     health: HealthCheck | None = None
     limits: ClusterLimits = ClusterLimits()
+
+
+def read_clusters(check: Check, value: object) -> tuple[Cluster, ...] | None:
+    """The members of a snapshot; home is one of them."""
+
+    def read(item: object, path: str) -> Cluster | None:
+        return _read_cluster(check, item, path)
+
+    clusters = check.items(value, "clusters", read, least=1, most=_MAX_CLUSTERS)
+    if clusters is None:
+        return None
+    names = [cluster.name for cluster in clusters]
+    check.unique("clusters", ".name", names)
+    if HOME not in names:
+        check.fail("clusters", f"must hold the cluster {HOME!r}, the one that the pod runs in")
+    return clusters
+
+
+def _read_cluster(check: Check, value: object, path: str) -> Cluster | None:
+    required = ("name", "server", "caBundle", "credentials")
+    optional = ("tlsServerName", "labels", "healthCheck", "limits")
+    item = check.fields(value, path, required, optional)
+    if item is None:
+        return None
+    name = check.label(item["name"], f"{path}.name")
+    server = _read_server(check, item["server"], f"{path}.server")
+    bundle = _read_ca_bundle(check, item["caBundle"], f"{path}.caBundle")
+    server_name: str | None = None
+    if item.get("tlsServerName") is not None:
+        server_name = check.text(
+            item["tlsServerName"], f"{path}.tlsServerName", _DNS_NAME, "null or a DNS name"
+        )
+    credentials = _read_credentials(check, item["credentials"], f"{path}.credentials")
+    labels = _read_labels(check, item.get("labels"), f"{path}.labels")
+    health = _read_health_check(check, item.get("healthCheck"), f"{path}.healthCheck")
+    limits = _read_limits(check, item.get("limits"), f"{path}.limits")
+    if name is None or server is None or bundle is None or credentials is None:
+        return None
+    url, host, port = server
+    return Cluster(name, url, host, port, *bundle, server_name, credentials, labels, health, limits)
+
+
+def _read_server(check: Check, value: object, path: str) -> tuple[str, str, int] | None:
+    match = _SERVER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        check.fail(path, "must be https://host or https://host:port, without user, path or query")
+        return None
+    host = match["host"]
+    if host.startswith("["):
+        host = host[1:-1]
+    elif _DNS_NAME.fullmatch(host) is None:
+        check.fail(path, "must name a DNS host or an IP address")
+        return None
+    port = int(match["port"] or 443)
+    if not 1 <= port <= 65535:
+        check.fail(path, "must have a port from 1 to 65535")
+        return None
+    return match[0], host, port
+
+
+def _read_ca_bundle(
+    check: Check, value: object, path: str
+) -> tuple[bytes | None, str | None] | None:
+    if isinstance(value, Fields):
+        item = check.fields(value, path, ("caFile",))
+        ca_file = None if item is None else check.file_path(item["caFile"], f"{path}.caFile")
+        return None if ca_file is None else (None, ca_file)
+    remedy = 'must be the CA certificates as base64 of PEM, or {"caFile": path}'
+    if not isinstance(value, str) or len(value) > _MAX_BUNDLE_BYTES:
+        check.fail(path, remedy)
+        return None
+    try:
+        bundle = base64.b64decode(value, validate=True)
+        blocks = _PEM.findall(bundle.decode("ascii"))
+        for block in blocks:
+            base64.b64decode("".join(block.split()), validate=True)
+    except ValueError:  # not ASCII, not base64
+        check.fail(path, remedy)
+        return None
+    if not blocks or b"PRIVATE KEY" in bundle:
+        check.fail(path, f"{remedy}; it needs a certificate and no private key")
+        return None
+    return bundle, None
+
+
+def _read_credentials(check: Check, value: object, path: str) -> TokenFile | CertFiles | None:
+    forms = ({"tokenFile"}, {"certFile", "keyFile"})
+    if not isinstance(value, Fields) or value.keys() not in forms:
+        remedy = 'must be exactly one of {"tokenFile"} and {"certFile", "keyFile"}'
+        check.fail(path, remedy)
+        return None
+    item = check.fields(value, path, tuple(value))
+    if item is None:
+        return None
+    files = {key: check.file_path(file, f"{path}.{key}") for key, file in item.items()}
+    token, cert, key = map(files.get, ("tokenFile", "certFile", "keyFile"))
+    if token is not None:
+        return TokenFile(token)
+    return None if cert is None or key is None else CertFiles(cert, key)
+
+
+def _read_labels(check: Check, value: object, path: str) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Fields) or len(value) > _MAX_LABELS:
+        check.fail(path, f"must be an object of at most {_MAX_LABELS} labels")
+        return ()
+    item = check.fields(value, path, tuple(value))
+    if item is None:
+        return ()
+    for key, text in item.items():
+        prefix, slash, name = key.rpartition("/")
+        if _LABEL_NAME.fullmatch(name) is None or (
+            slash and DNS_SUBDOMAIN.fullmatch(prefix) is None
+        ):
+            check.fail(path, "must have label keys: a name of at most 63 letters, digits and -_.")
+        if text != "":
+            check.text(text, f"{path}.{shown(key)}", _LABEL_NAME, "a label's value")
+    return tuple(sorted((key, str(text)) for key, text in item.items()))
+
+
+def _read_health_check(check: Check, value: object, path: str) -> HealthCheck | None:
+    if value is None:
+        return None
+    keys = ("path", "intervalSeconds", "timeoutSeconds", "failureThreshold")
+    item = check.fields(value, path, (), keys)
+    if item is None:
+        return None
+    usual = HealthCheck()
+    url_path = check.text(
+        item.get("path", usual.path), f"{path}.path", _HEALTH_PATH, "a path such as /readyz"
+    )
+    interval = check.number(
+        item.get("intervalSeconds", usual.interval_s), f"{path}.intervalSeconds", 0.1, 3600
+    )
+    timeout = check.number(
+        item.get("timeoutSeconds", usual.timeout_s), f"{path}.timeoutSeconds", 0.1, 60
+    )
+    threshold = check.whole(
+        item.get("failureThreshold", usual.failure_threshold), f"{path}.failureThreshold", 1, 100
+    )
+    if url_path is None or interval is None or timeout is None or threshold is None:
+        return None
+    return HealthCheck(url_path, interval, timeout, threshold)
+
+
+def _read_limits(check: Check, value: object, path: str) -> ClusterLimits:
+    if value is None:
+        return ClusterLimits()
+    item = check.fields(value, path, (), ("maxConnections", "maxStreams"))
+    if item is None:
+        return ClusterLimits()
+    found = [
+        check.whole(item.get(key, 0), f"{path}.{key}", 0, _MAX_CONNECTIONS) or 0
+        for key in ("maxConnections", "maxStreams")
+    ]
+    return ClusterLimits(*found)
