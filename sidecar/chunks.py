@@ -33,6 +33,11 @@ class Body(Protocol):
 
     done: bool
 
+    @property
+    def between_chunks(self) -> bool:
+        """A chunk of our own may stand here."""
+        ...
+
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Split `data` into what to forward and what comes after the body."""
         ...
@@ -50,6 +55,8 @@ class LengthBody:
     """A body of known length."""
 
     __slots__ = ("done", "left", "listener")
+
+    between_chunks = False
 
     def __init__(self, length: int, listener: Listener | None = None) -> None:
         self.left = length
@@ -78,6 +85,8 @@ class EndlessBody:
     """A body that ends with its connection."""
 
     __slots__ = ("done", "listener")
+
+    between_chunks = False
 
     def __init__(self, listener: Listener | None = None) -> None:
         self.done = False
@@ -111,7 +120,7 @@ class ChunkedBody:
 
     @property
     def between_chunks(self) -> bool:
-        """Nothing of a chunk is outstanding: a frame of our own may stand here."""
+        """Nothing of a chunk is outstanding."""
         return self._state == _AT_SIZE and not self._held
 
     @property

@@ -9,14 +9,15 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from sidecar.chunks import Body, ChunkedBody
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.status import error_event_json, error_event_protobuf
 from sidecar.watch_frames import JsonLines, LengthPrefixed
 
 if TYPE_CHECKING:
+    from sidecar.chunks import Body
     from sidecar.gate import Decided
     from sidecar.head import RequestHead
+    from sidecar.objects import Inspection
 
 REPLAY_BYTES = 16384
 
@@ -69,6 +70,7 @@ class Exchange:
         "generation",
         "head",
         "ident",
+        "inspection",
         "over",
         "refreshed",
         "replay",
@@ -104,6 +106,8 @@ class Exchange:
         self.responding = False
         self.refreshed = False  # a 401 was met, and a newer credential asked for
         self.retried = False  # a pooled connection was dead, and another was taken
+        # What its answer's objects are looked at for; set before the call is dispatched.
+        self.inspection: Inspection | None = None
         self.trace = b""  # the client's traceparent, where it was cut out of its head
         self.tunnel = False
 
@@ -166,7 +170,7 @@ class Exchange:
         body = self.answer
         frames = self.frames
         whole = frames is not None and frames.at_boundary
-        if not whole or not isinstance(body, ChunkedBody) or not body.between_chunks:
+        if not whole or body is None or not body.between_chunks:
             self.client.cut(self)
             return
         event = b""

@@ -86,7 +86,14 @@ _JUDGED = frozenset(
 _NEVER_REPEAT = frozenset((b"traceparent", b"tracestate", b"x-request-id", b"kubectl-session"))
 _UPGRADES = frozenset((b"websocket", b"spdy/3.1"))
 
+_FRAMING_LINE = re.compile(rb"\r\n(?:Content-Length: [0-9]+|Transfer-Encoding: chunked)(?=\r\n|\Z)")
+_JSON = b"application/json"
+_PROTOBUF = b"application/vnd.kubernetes.protobuf"
+_ANYTHING = frozenset((b"*/*", b"application/*", b""))
+_MEMO_INSPECTED = 256
+
 _lines: dict[bytes, bytes] = {}
+_inspected: dict[tuple[bytes, bool], bytes] = {}
 
 
 class RequestHead(NamedTuple):
@@ -107,6 +114,25 @@ class RequestHead(NamedTuple):
     def plain(self) -> bool:
         """Worth remembering: nothing in it but fields that come again."""
         return self.repeats and not self.upgrade and not self.expect
+
+    def resized(self, length: int) -> "RequestHead":
+        """The head of the same request with another body, of this length."""
+        kept = _FRAMING_LINE.sub(b"\r\nContent-Length: %d" % length, self.kept)
+        return self._replace(kept=kept, length=length)
+
+    def inspected(self, tagged: bool) -> "RequestHead | None":
+        """The head of a request whose answer is looked into; None: no answer would be taken.
+
+        It asks for no compression, and only for formats that sidecar.objects reads. `tagged`: for
+        JSON alone, where the client takes it, since a list in protobuf cannot grow on its way.
+        """
+        key = (self.kept, tagged)
+        kept = _inspected.get(key)
+        if kept is None:
+            if len(_inspected) >= _MEMO_INSPECTED:
+                _inspected.clear()
+            kept = _inspected[key] = _reduce_accepts(self.kept, tagged)
+        return self._replace(kept=kept) if kept else None
 
 
 class _Fields:
@@ -308,6 +334,39 @@ def _apply_connection(fields: _Fields, tokens: set[bytes]) -> Denial | None:
     if b"traceparent" in named:
         fields.traced = False
     return None
+
+
+def _reduce_accepts(kept: bytes, tagged: bool) -> bytes:
+    """The lines without Accept-Encoding and with one Accept; b"" where nothing is left of it."""
+    lines = []
+    accepts: list[bytes] = []
+    for line in kept.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name == b"accept":
+            accepts.append(value)
+        elif name != b"accept-encoding":
+            lines.append(line)
+    # The API server reads the first line alone; none means JSON to it.
+    found = _readable(accepts[0] if accepts else b"*/*", tagged)
+    if not found:
+        return b""
+    lines.append(b"Accept: " + b",".join(found))
+    return b"\r\n".join(lines)
+
+
+def _readable(accept: bytes, tagged: bool) -> list[bytes]:
+    """The media ranges of an Accept that can be read, with their parameters."""
+    found: list[tuple[bytes, bytes]] = []
+    for media_range in accept.split(b","):
+        media, semicolon, parameters = media_range.strip(b" \t").partition(b";")
+        media = media.strip(b" \t").lower()
+        if media in _ANYTHING:
+            media = _JSON
+        if media in (_JSON, _PROTOBUF):
+            found.append((media, media + semicolon + parameters))
+    json = [media_range for media, media_range in found if media == _JSON]
+    return json if tagged and json else [media_range for _, media_range in found]
 
 
 def _websocket_protocols(fields: _Fields) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthBody
 from sidecar.exchange import REPLAY_BYTES
 from sidecar.grammar import CHUNKED
+from sidecar.inspected import InspectedBody, is_inspected
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.response import UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from sidecar.exchange import Exchange
     from sidecar.member import Member
+    from sidecar.objects import Inspection
     from sidecar.reactor import Reactor
 
 MAX_HEAD_BYTES = 65536
@@ -195,6 +197,7 @@ class Upstream(TlsStream):
             and not head.dropped
             and exchange.body_done
             and not exchange.close
+            and exchange.inspection is None
         ):
             exchange.status = status
             exchange.bytes_out = length
@@ -215,6 +218,10 @@ class Upstream(TlsStream):
         if exchange.decided.watch and head.status == 200 and not head.encoded:
             exchange.frames = watch_frames(head.content_type)
         frames = exchange.frames
+        inspection = exchange.inspection
+        if inspection is not None and length and is_inspected(inspection, head.status):
+            self._inspect(exchange, inspection, head, raw, rest)
+            return
         body: Body
         if length == CHUNKED:
             body = ChunkedBody(frames)
@@ -230,6 +237,29 @@ class Upstream(TlsStream):
         exchange.replay = None
         client.queue(head.forwarded(raw, b"Connection: close\r\n" if exchange.close else b""))
         self.to_flush = client  # type: ignore[assignment]
+        self._relay(exchange, body, rest)
+
+    def _inspect(
+        self,
+        exchange: Exchange,
+        inspection: Inspection,
+        head: ResponseHead,
+        raw: bytes,
+        rest: bytes,
+    ) -> None:
+        """Begin an answer whose body is looked into: its head goes out with what may pass."""
+        try:
+            body = InspectedBody(exchange, inspection, head, raw)
+        except FramingError as failure:
+            self._bad(str(failure))
+            return
+        self.body = exchange.answer = body
+        self._head = head
+        self.deadline = NEVER
+        exchange.status = head.status
+        exchange.replay = None
+        if inspection.watch:
+            exchange.client.send(body.begin())
         self._relay(exchange, body, rest)
 
     def _relay(self, exchange: Exchange, body: Body, data: bytes) -> None:
