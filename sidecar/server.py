@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING
 from sidecar import log
 from sidecar.admin import Admin, AdminConnection
 from sidecar.audit import AuditLog
+from sidecar.books import Books
 from sidecar.downstream import Client
+from sidecar.executor import Executor
+from sidecar.failover import Failover
 from sidecar.gate import Gate
+from sidecar.kinds import Kinds
+from sidecar.limits import Limiter
 from sidecar.listener import Listener
 from sidecar.log import log_event
 from sidecar.member import Member
-from sidecar.metrics import Metrics
+from sidecar.metrics import Metrics, by_cluster
 from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
-from sidecar.refusals import CLUSTER_REPLACED
+from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import RECORD, ReadSize
 from sidecar.tasks import cancel_all
@@ -74,7 +79,12 @@ class Server:
         self.cautious = False  # shedding or draining: no call takes the short cut of the memos
         namespace = own_namespace(settings, source.snapshot)
         callers = open_callers(settings, identity.seed, namespace)
-        self.gate = Gate(_host_names(settings), callers, self.metrics, self.audit)
+        self.books = Books(self.metrics, self.audit)
+        self.limiter = Limiter()
+        self.gate = Gate(_host_names(settings), callers, self.books, self.limiter)
+        self.kinds = Kinds(self.loop, self.gate)
+        self.failover = Failover(self.gate)
+        self.executor = Executor(self.failover, self.limiter)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
         self._gathered = 0
@@ -124,11 +134,15 @@ class Server:
         kept: dict[str, Member] = {}
         for cluster in snapshot.clusters:
             member = self.members.get(cluster.name)
-            if member is None or member.cluster != cluster:
+            if member is None or not member.adopt(cluster):
                 member = Member(cluster, self.limits, self.metrics, self.reactor)
+                member.changed = self._end_misplaced
             kept[cluster.name] = member
         gone = [member for member in self.members.values() if member not in kept.values()]
         self.members = kept
+        self.limiter.adopt(snapshot.tenant.limits if snapshot.tenant is not None else None)
+        self.kinds.adopt(kept)
+        self.failover.adopt(snapshot, kept)
         self._compile()
         for member in gone:
             member.retire()
@@ -151,6 +165,15 @@ class Server:
             exchange = client.exchange
             if exchange is not None and exchange.watching and exchange.decided.member in gone:
                 exchange.end_watch(CLUSTER_REPLACED)
+
+    def _end_misplaced(self) -> None:
+        """A member went down or came back: watches that would go elsewhere now begin anew there."""
+        for client in list(self.clients):
+            exchange = client.exchange
+            if exchange is None or not exchange.decided.watch:
+                continue
+            if self.failover.is_misplaced(exchange.decided):
+                client.end_stream(exchange, CLUSTER_MOVED)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -213,6 +236,7 @@ class Server:
                 client.check_reader(now)
         for member in (*self.members.values(), *self._leaving):
             member.sweep(now)
+        self.kinds.sweep(now)
         self._leaving = [member for member in self._leaving if member.connections]
         # Freed memory is only ours to use again until it is given back: shedding would not end.
         many = self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients)
@@ -238,7 +262,7 @@ class Server:
         if shedding != self.shedding:
             self.shedding = shedding
             self.cautious = shedding or self.gate.draining
-            ReadSize.bytes = RECORD if shedding else 8 * RECORD
+            ReadSize.bytes = RECORD if shedding else 16 * RECORD
             log_event(
                 "warning" if shedding else "info",
                 "shedding" if shedding else "shedding_over",
@@ -313,6 +337,8 @@ class Server:
     def _add_gauges(self) -> None:
         gauge = self.metrics.gauge
         gauge("mca_upstream_connections", "Connections to clusters.", self._count_upstream)
+        gauge("mca_cluster_health_status", "1 while a cluster is called, 0 while it is not.",
+              self._tell_health)  # fmt: skip
         gauge("mca_downstream_connections", "Connections of applications.",
               lambda: {"": len(self.clients)})  # fmt: skip
         gauge("mca_streams", "Watches, logs and tunnels under way.", self._count_streams)
@@ -328,9 +354,10 @@ class Server:
               lambda: {"": round(self.pressure.measure(), 4)})  # fmt: skip
 
     def _count_upstream(self) -> dict[str, float]:
-        return {
-            f'cluster="{name}"': len(member.connections) for name, member in self.members.items()
-        }
+        return by_cluster({name: len(held.connections) for name, held in self.members.items()}, sum)
+
+    def _tell_health(self) -> dict[str, float]:
+        return by_cluster({name: held.available for name, held in self.members.items()}, min)
 
     def _count_streams(self) -> dict[str, float]:
         running = (client.exchange for client in self.clients)

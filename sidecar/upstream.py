@@ -24,7 +24,6 @@ from sidecar.tasks import spawn
 from sidecar.watch_frames import watch_frames
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from sidecar.exchange import Exchange
@@ -282,19 +281,23 @@ class Upstream(TlsStream):
         elif isinstance(body, LengthBody):
             self.deadline = monotonic() + self.member.limits.body_timeout_s
 
-    def _decrypt(self, inbound: ssl.MemoryBIO) -> None:
+    def passage(self) -> tuple[TlsStream | None, int]:
         exchange, body = self.exchange, self.body
         if exchange is not None and body is not None and body.unseen > 2 * RECORD:
             client = exchange.client
             if isinstance(client, TlsStream) and not client.closed:
-                passed = self.pass_records(client, body.unseen)
-                body.skip(passed)
-                exchange.bytes_out += passed
-                self._carried += passed
                 self.to_flush = client
                 if isinstance(body, LengthBody):
                     self.deadline = monotonic() + self.member.limits.body_timeout_s
-        super()._decrypt(inbound)
+                return client, body.unseen
+        return None, 0
+
+    def on_passed(self, size: int) -> None:
+        exchange, body = self.exchange, self.body
+        if exchange is not None and body is not None:
+            body.skip(size)
+            exchange.bytes_out += size
+            self._carried += size
 
     def _finish(self, exchange: Exchange, reusable: bool) -> None:
         now = monotonic()

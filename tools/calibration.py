@@ -18,6 +18,7 @@ from sidecar.chunks import ChunkedBody
 from sidecar.head import parse_head, split_request_line
 from sidecar.policy.requestinfo import request_info
 from sidecar.policy.target import Target, parse_target
+from sidecar.policy.verdict import Denial
 from sidecar.response import parse_response
 
 _HOSTS = frozenset((b"127.0.0.1:6443",))
@@ -43,7 +44,7 @@ def measure() -> float:
         line = b"GET /api/v1/namespaces/team-a/pods/worker-%d?watch=0 HTTP/1.1" % (number & 63)
         parse_head(_BLOCK, _HOSTS)
         split = split_request_line(line)
-        assert isinstance(split, tuple)
+        assert not isinstance(split, Denial)
         target = parse_target(split[1])
         assert isinstance(target, Target)
         known[line] = request_info(split[0], target)
