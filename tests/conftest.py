@@ -1,5 +1,6 @@
 """What every test may ask for: real control planes, and the rule that no test skips itself."""
 
+import signal
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -12,6 +13,10 @@ from tests.fixtures_sidecar import make_sidecar as make_sidecar, sidecar as side
 # A deadline per example measures the machine: two cores that several builds share.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+# Started by nohup, or in a script's background, we would ignore these, and so would every child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # So that `make unit` leaves out what needs a control plane, without a marker on each test.
 APISERVER_FIXTURES = frozenset({"control_plane", "make_control_plane"})
