@@ -48,6 +48,7 @@ class Dialer:
         self._addresses: Sequence[Address] = (literal,) if literal else ()
         self._fresh_until = NEVER if literal else 0.0
         self._waiting: list[Then] | None = None  # for the resolver's answer, while it is asked
+        self.attempts: set[_Attempt] = set()  # that wait for an address to answer
 
     def dial(self, then: Then) -> None:
         """Open a connection; `then` gets it, or the reason why there is none."""
@@ -58,6 +59,11 @@ class Dialer:
             _Attempt(self, self._addresses, then)
         else:
             self._waiting.append(then)
+
+    def abandon(self, problem: str) -> None:
+        """Nobody is to wait any longer for an address to answer."""
+        for attempt in list(self.attempts):
+            attempt.abandon(problem)
 
     async def _resolve(self) -> None:
         """Ask once for all who wait; who has an address, if an old one, does not."""
@@ -114,6 +120,7 @@ class _Attempt:
     def _wait(self, sock: socket.socket) -> None:
         reactor = self._dialer.reactor
         self._sock = sock
+        self._dialer.attempts.add(self)
         reactor.watch(sock.fileno(), self, WRITE)
         self._timer = reactor.loop.call_later(
             self._dialer.member.limits.connect_timeout_s, self._timed_out
@@ -122,6 +129,7 @@ class _Attempt:
     def _leave(self) -> socket.socket | None:
         if self._timer is not None:
             self._timer.cancel()
+        self._dialer.attempts.discard(self)
         sock, self._sock = self._sock, None
         if sock is not None:
             self._dialer.reactor.watch(sock.fileno(), self, 0)
@@ -132,6 +140,13 @@ class _Attempt:
         if (sock := self._leave()) is not None:
             sock.close()
         self._then("the attempt failed")
+
+    def abandon(self, problem: str) -> None:
+        """No address is tried any more."""
+        self._addresses.clear()
+        if (sock := self._leave()) is not None:
+            sock.close()
+            self._then(problem)
 
     def _timed_out(self) -> None:
         if (sock := self._leave()) is not None:

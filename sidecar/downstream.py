@@ -8,6 +8,7 @@ request would pay for the calls that it is split into.
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,17 @@ from sidecar.refusals import (
     bad_body,
     head_too_large,
 )
-from sidecar.status import status_response
+from sidecar.scope_wait import ScopeWait
+from sidecar.status import own_response, status_response
 from sidecar.stream import NEVER, TlsStream
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from sidecar.gate import Decided, Known
     from sidecar.head import RequestHead
+    from sidecar.policy.verdict import Body as JudgedBody, NeedScope
     from sidecar.server import Server
 
 _PIPELINED_BYTES = 65536
@@ -46,11 +50,12 @@ class Client(TlsStream):
 
     __slots__ = (
         "_dribble",
-        "_gathering",
+        "_held",
         "_moved_at",
         "_partial",
-        "_reserved",
+        "_pending",
         "_unsent",
+        "books",
         "exchange",
         "gate",
         "idle_since",
@@ -61,12 +66,15 @@ class Client(TlsStream):
         super().__init__(server.reactor, sock, server.context, server_side=True)
         self.server = server
         self.gate = server.gate
+        self.books = server.books
         self.exchange: Exchange | None = None
         self.idle_since = monotonic()
         self._partial = b""
         self._dribble = bytearray()  # a head that came in more than two pieces
-        self._reserved = 0  # for a judged body, until its call has ended
-        self._gathering: Gathering | None = None
+        # What belongs to the call under way, and is given back when it has ended: a judged body's
+        # share of memory, seats.
+        self._held: tuple[Callable[[], None], ...] = ()
+        self._pending: Gathering | ScopeWait | None = None  # a request that is not a call yet
         self._moved_at = 0.0
         self._unsent = 0
         self.deadline = self.idle_since + server.limits.handshake_timeout_s
@@ -79,7 +87,7 @@ class Client(TlsStream):
     # -- requests -------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
-        if self.exchange is not None or self._gathering is not None:
+        if self.exchange is not None or self._pending is not None:
             self._on_more(data)
             return
         if self._partial:
@@ -98,13 +106,13 @@ class Client(TlsStream):
         known = gate.blocks.get(block)
         if known is not None and not known.head.length and not self.server.cautious:
             decided = known.decisions.get(line)
-            if decided is not None and decided.member is not None:
+            if decided is not None and decided.direct is not None:
                 exchange = Exchange(self, decided, known.head, gate.next_ident())
                 self.exchange = exchange
                 if len(data) != end:
                     self._partial = data[end:]
                 self.deadline = NEVER
-                decided.member.dispatch(exchange)
+                decided.direct.dispatch(exchange)
                 return
         self._judge(line, block, data[end:])
 
@@ -160,8 +168,15 @@ class Client(TlsStream):
             decided = found
         self._admit(known, decided, rest, trace)
 
-    def _admit(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
-        """A head that is sound: shed, refuse, gather its body, or forward."""
+    def _admit(
+        self,
+        known: Known,
+        decided: Decided,
+        rest: bytes,
+        trace: bytes,
+        asked: tuple[NeedScope, ...] = (),
+    ) -> None:
+        """A head that is sound: shed, refuse, learn more, gather its body, or forward."""
         head = known.head
         if self.server.shedding:
             self.gate.metrics.shed.value += 1
@@ -170,6 +185,8 @@ class Client(TlsStream):
             self._refuse_unread(decided.refusal, known, decided, rest)
         elif head.upgrade and not decided.upgrades:
             self._refuse(UPGRADE, known, decided, close=True)
+        elif decided.scope is not None:
+            self._learn_scope(ScopeWait(known, decided, decided.scope, asked, rest, trace))
         elif decided.needs is not None:
             self._gather(known, decided, decided.needs.limit, rest, trace)
         else:
@@ -205,15 +222,18 @@ class Client(TlsStream):
             exchange.close = True  # and its answer says so
         return exchange
 
-    def _dispatch(self, exchange: Exchange, decided: Decided) -> None:
-        member = decided.member
+    def _dispatch(
+        self, exchange: Exchange, decided: Decided, body: JudgedBody | None = None
+    ) -> None:
         self.exchange = exchange
         if exchange.body_done:
             self.deadline = NEVER
-        if member is None:  # a permit names one: without it nothing is forwarded
-            exchange.fail(Reason.INTERNAL_ERROR, "policy/no-member", "the plan names no cluster")
+        if decided.direct is not None:
+            decided.direct.dispatch(exchange)
+        elif decided.answer is not None:
+            self.answer(exchange, decided.answer.code, decided.answer.content)
         else:
-            member.dispatch(exchange)
+            self.server.executor.carry_out(self, exchange, body)
 
     def _on_request_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
@@ -237,8 +257,7 @@ class Client(TlsStream):
         """Bytes while a call is under way: its body, a tunnel's, or the next request's."""
         exchange = self.exchange
         if exchange is None:
-            if self._gathering is not None:
-                self._on_gather(self._gathering, data)
+            self._on_pending(data)
         elif exchange.tunnel:
             exchange.bytes_in += len(data)
             upstream = exchange.upstream
@@ -266,46 +285,103 @@ class Client(TlsStream):
         elif not self.server.reserve_body(reserved):
             self._refuse(BODIES, known, decided, close=True, retry_after=1)
         else:
-            self._gathering = Gathering(known, decided, limit, reserved, trace)
+            gathering = Gathering(known, decided, limit, reserved, trace)
+            self._pending = gathering
             # One for the whole body: one that drips would hold its share of memory for ever.
             self.deadline = monotonic() + self.server.limits.body_timeout_s
             if known.head.expect and not rest:
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._on_gather(self._gathering, rest)
+            self._on_gather(gathering, rest)
 
     def _on_gather(self, gathering: Gathering, data: bytes) -> None:
         refusal = gathering.feed(data)
         if refusal is not None:
-            self._stop_gathering()
+            self._drop_pending()
             self._refuse(refusal, gathering.known, gathering.decided, close=True)
         elif gathering.done:
-            self._gathering = None
-            self._reserved = gathering.reserved
+            self._pending = None
+            self.hold(partial(self.server.release_body, gathering.reserved))
             self._judge_body(gathering)
 
-    def _judge_body(self, gathering: Gathering) -> None:
+    def _judge_body(self, gathering: Gathering, asked: tuple[NeedScope, ...] = ()) -> None:
         known = gathering.known
         decided = self.gate.judge_body(gathering.decided, known.caller, gathering.body())
+        if decided.scope is not None:
+            self._learn_scope(ScopeWait(known, decided, decided.scope, asked, body=gathering))
+            return
         self._partial = gathering.rest
         if decided.refusal is not None:
-            self._release()
+            self._give_back()
             self._refuse(decided.refusal, known, decided, rest=gathering.rest)
             return
         exchange = self._begin(decided, known.head, gathering.trace)
         exchange.asked = False
         exchange.replay = gathering.raw()
         exchange.bytes_in = len(exchange.replay)
-        self._dispatch(exchange, decided)
+        self._dispatch(exchange, decided, gathering.body())
 
-    def _release(self) -> None:
-        """The body that was judged is no longer held."""
-        reserved, self._reserved = self._reserved, 0
-        self.server.release_body(reserved)
+    # -- kinds that are not known yet -------------------------------------------------------------
 
-    def _stop_gathering(self) -> None:
-        gathering, self._gathering = self._gathering, None
-        if gathering is not None:
-            self.server.release_body(gathering.reserved)
+    def _learn_scope(self, wait: ScopeWait) -> None:
+        """Pause the request until it is known whether its kind has namespaces."""
+        refusal = wait.too_many()
+        if refusal is not None:
+            self._refuse_scope(wait, refusal, None)
+            return
+        self._pending = wait
+        self.deadline = NEVER
+        self.server.kinds.learn(wait.scope, partial(self._on_scope, wait))
+
+    def _on_scope(self, wait: ScopeWait, failure: Denial | None) -> None:
+        """It is known now, or cannot be."""
+        if self._pending is not wait:
+            return  # the client has gone
+        self._pending = None
+        if failure is not None:
+            self._refuse_scope(wait, failure, None)
+        elif wait.body is not None:
+            self._judge_body(wait.body, wait.asked)
+        else:
+            found = self.gate.judge_line(wait.known, wait.decided.line)
+            if isinstance(found, Denial):
+                self._refuse_early(found, wait.known)
+                return
+            self._admit(wait.known, found, wait.rest, wait.trace, wait.asked)
+        if not self.blocked:
+            self.resume_reading()
+
+    def _refuse_scope(self, wait: ScopeWait, refusal: Denial, retry_after: int | None) -> None:
+        if wait.body is None:
+            self._refuse_unread(refusal, wait.known, wait.decided, wait.rest)
+            return
+        self._give_back()
+        self._partial = wait.body.rest
+        self._refuse(
+            refusal, wait.known, wait.decided, retry_after=retry_after, rest=wait.body.rest
+        )
+
+    def _on_pending(self, data: bytes) -> None:
+        pending = self._pending
+        if isinstance(pending, Gathering):
+            self._on_gather(pending, data)
+        elif pending is not None and pending.take(data) > _PIPELINED_BYTES:
+            self.pause_reading()
+
+    def hold(self, give_back: Callable[[], None]) -> None:
+        """What is to be given back when the call has ended."""
+        self._held = (*self._held, give_back)
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, ()
+        for give_back in held:
+            give_back()
+
+    def _drop_pending(self) -> None:
+        pending, self._pending = self._pending, None
+        if isinstance(pending, Gathering):
+            self.server.release_body(pending.reserved)
+        elif pending is not None:
+            self._give_back()
 
     # -- answers of our own ---------------------------------------------------------------------
 
@@ -313,7 +389,7 @@ class Client(TlsStream):
         self, refusal: Denial, known: Known | None = None, *, head_only: bool = False
     ) -> None:
         """Refuse what cannot be a request of ours; its end cannot be trusted, so close."""
-        self._stop_gathering()
+        self._drop_pending()
         self._refuse(refusal, known, None, close=True, head_only=head_only)
 
     def _refuse(
@@ -330,15 +406,17 @@ class Client(TlsStream):
         ident = self.gate.next_ident()
         now = monotonic()
         caller = known.caller if known is not None else None
-        self.gate.account_refusal(ident, refusal, now, decided=decided, caller=caller)
+        self.books.account_refusal(ident, refusal, now, decided=decided, caller=caller)
         close = close or (known is not None and known.head.close)
         head_only = head_only or (decided is not None and decided.head_only)
         self._answer(refusal, ident, retry_after, close=close, head_only=head_only, rest=rest)
 
     def refuse(self, exchange: Exchange, refusal: Denial, retry_after: int | None) -> None:
         """A call that was permitted failed before its answer began."""
+        if self.server.executor.fall_back(self, exchange, refusal):
+            return
         self._end(exchange)
-        self.gate.account_failure(exchange, refusal)
+        self.books.account_failure(exchange, refusal)
         self._answer(
             refusal,
             exchange.ident,
@@ -347,6 +425,31 @@ class Client(TlsStream):
             head_only=exchange.decided.head_only,
             rest=self._partial,
         )
+
+    def answer(
+        self,
+        exchange: Exchange,
+        code: int,
+        content: bytes,
+        content_type: bytes = b"application/json",
+    ) -> None:
+        """A call that was permitted is answered by us."""
+        self._end(exchange)
+        exchange.status = code
+        exchange.bytes_out = len(content)
+        decided = exchange.decided
+        self.books.account(exchange, monotonic())
+        close = exchange.close or not exchange.body_done or self.gate.draining
+        raw = own_response(
+            code,
+            content,
+            exchange.ident,
+            decided.rule,
+            content_type=content_type,
+            close=close,
+            head_only=decided.head_only,
+        )
+        self._send_own(raw, self._partial, close=close)
 
     def _answer(
         self,
@@ -359,11 +462,13 @@ class Client(TlsStream):
         rest: bytes,
     ) -> None:
         close = close or self.gate.draining
-        self.send(
-            status_response(
-                refusal, ident, close=close, retry_after=retry_after, head_only=head_only
-            )
+        raw = status_response(
+            refusal, ident, close=close, retry_after=retry_after, head_only=head_only
         )
+        self._send_own(raw, rest, close=close)
+
+    def _send_own(self, raw: bytes, rest: bytes, *, close: bool) -> None:
+        self.send(raw)
         if close:
             self._linger()
         else:
@@ -374,7 +479,7 @@ class Client(TlsStream):
     def complete(self, exchange: Exchange, now: float) -> None:
         """The answer has ended; the connection serves the next request."""
         self._end(exchange)
-        self.gate.account(exchange, now)
+        self.books.account(exchange, now)
         self.flush()
         if exchange.close or self.gate.draining:
             self._linger()
@@ -401,22 +506,22 @@ class Client(TlsStream):
     def _continue(self) -> None:
         """Take what was pipelined, unless the next read has taken it along."""
         rest = self._partial
-        if rest and self.exchange is None and self._gathering is None and not self.closed:
+        if rest and self.exchange is None and self._pending is None and not self.closed:
             self._partial = b""
             self.on_data(rest)
 
     def cut(self, exchange: Exchange) -> None:
         """An answer broke off: the client must see that it did."""
         self._end(exchange)
-        self.gate.account(exchange, monotonic(), cut=True)
+        self.books.account(exchange, monotonic(), cut=True)
         self.server.forget(self)
         self.abort()
 
     def _end(self, exchange: Exchange) -> None:
         self.exchange = None
         exchange.over = True
-        if self._reserved:
-            self._release()
+        if self._held:
+            self._give_back()
 
     def _linger(self) -> None:
         """Close, but let the client read the answer first: bytes unread would make a reset."""
@@ -451,7 +556,7 @@ class Client(TlsStream):
         if upstream is not None:
             upstream.end_tunnel()
         self._end(exchange)
-        self.gate.account(exchange, monotonic())
+        self.books.account(exchange, monotonic())
         if self.blocked:
             self.close()
         else:
@@ -464,7 +569,7 @@ class Client(TlsStream):
         self._unsent = 0
         exchange = self.exchange
         if exchange is None:
-            if self._gathering is None and not self.discarding:
+            if self._pending is None and not self.discarding:
                 self._next(monotonic(), self._partial)
         elif exchange.upstream is not None:
             exchange.upstream.resume_reading()
@@ -487,14 +592,14 @@ class Client(TlsStream):
 
     def on_lost(self, reason: str) -> None:
         self.server.forget(self)
-        self._stop_gathering()
+        self._drop_pending()
         exchange = self.exchange
         if exchange is None:
             return
         self._end(exchange)
         self._drop_upstream(exchange)
         exchange.status = exchange.status or 499
-        self.gate.account(exchange, monotonic(), cut=not exchange.tunnel)
+        self.books.account(exchange, monotonic(), cut=not exchange.tunnel)
 
     def on_deadline(self) -> None:
         if self.blocked and (self.closing or self.discarding):
@@ -515,8 +620,8 @@ class Client(TlsStream):
             message = "the request's body stalled"
             exchange.close = True
             exchange.fail(Reason.REQUEST_TIMEOUT, "http/stalled", message)
-        elif self._gathering is not None:
-            self._refuse_early(HEAD_STALLED, self._gathering.known)
+        elif self._pending is not None:
+            self._refuse_early(HEAD_STALLED, self._pending.known)
         elif self._partial:
             self._refuse_early(HEAD_STALLED)
         else:
@@ -541,12 +646,20 @@ class Client(TlsStream):
         """Nothing is under way: closing it now disturbs no call."""
         return (
             self.exchange is None
-            and self._gathering is None
+            and self._pending is None
             and not self._partial
             and not self.blocked
             and not self.discarding
             and not self.closing
         )
+
+    def end_stream(self, exchange: Exchange, refusal: Denial) -> None:
+        """A watch, log or tunnel must not go on: say why, where it can still be said."""
+        if exchange.watching:
+            exchange.end_watch(refusal)
+            return
+        self._drop_upstream(exchange)
+        exchange.fail(refusal.reason, refusal.rule, refusal.message)
 
     def close_down(self) -> None:
         """The process ends: whatever is under way is cut."""

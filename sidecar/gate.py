@@ -1,4 +1,4 @@
-"""Owns the way from a head to a verdict: who calls, what for, may it; and the count of what came.
+"""Owns the way from a head to a verdict: who calls, what for, may it.
 
 Must not decide by itself (sidecar.policy does) and must not touch a socket. What was judged once
 is remembered by its very bytes: header blocks with the caller they name, request lines with the
@@ -9,10 +9,9 @@ clusters forgets everything.
 from __future__ import annotations
 
 import os
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from sidecar.audit import AuditLog, fragment
+from sidecar.books import Books, describe
 from sidecar.head import RequestHead, parse_head, split_request_line
 from sidecar.metrics import Counter
 from sidecar.policy.decide import Policy, decide
@@ -20,7 +19,6 @@ from sidecar.policy.requestinfo import RequestInfo, request_info
 from sidecar.policy.scopes import Scopes
 from sidecar.policy.target import parse_target
 from sidecar.policy.verdict import (
-    REASON_CODES,
     Answer,
     Body,
     Caller,
@@ -28,15 +26,17 @@ from sidecar.policy.verdict import (
     NeedBody,
     NeedScope,
     Permit,
+    Plan,
+    PlanKind,
     Reason,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sidecar.exchange import Exchange
+    from sidecar.limits import Limiter
     from sidecar.member import Member
-    from sidecar.metrics import Histogram, Metrics
+    from sidecar.metrics import Histogram
     from sidecar.policy.verdict import Verdict
     from sidecar.tokens import Callers
 
@@ -52,24 +52,43 @@ _NO_POLICY = Denial(
 )
 
 
+# What it denies may appear within moments: not worth remembering.
+_UNKNOWN_KIND: Final = "tenant/unknown-kind"
+# Subresources whose answers are no objects: there is nothing to look into.
+_NO_OBJECTS: Final = frozenset({"attach", "exec", "log", "portforward", "proxy"})
+_DEFAULT_ROUTE: Final = "default"
+
+
 class Decided:
-    """One request line of one caller, with its verdict and everything that follows from it."""
+    """One request line of one caller, with its verdict and everything that follows from it.
+
+    One of `refusal`, `needs`, `scope`, `answer` and `plan` says how to go on. `member` is the first
+    of the plan; `direct` is the same where nothing else is to be done than to send the call there.
+    """
 
     __slots__ = (
+        "answer",
+        "audited",
         "caller",
         "counters",
+        "direct",
         "durations",
         "head_only",
         "info",
         "line",
         "member",
         "needs",
+        "origin",
+        "plan",
         "refusal",
         "routed",
+        "rule",
         "safe",
+        "scope",
         "shared",
         "streams",
         "upgrades",
+        "variants",
         "watch",
     )
 
@@ -77,9 +96,15 @@ class Decided:
         self.line = line
         self.caller = caller
         self.info = info
+        self.direct: Member | None = None
         self.member: Member | None = None
+        self.plan: Plan | None = None
         self.refusal: Denial | None = None
         self.needs: NeedBody | None = None
+        self.scope: NeedScope | None = None
+        self.answer: Answer | None = None
+        self.rule = ""
+        self.audited = ""
         self.head_only = line.startswith(b"HEAD ")
         self.safe = line.startswith((b"GET ", b"HEAD "))
         self.watch = info.watch
@@ -87,8 +112,20 @@ class Decided:
         self.upgrades = info.is_upgrade
         self.shared = b""
         self.counters: dict[int, Counter] = {}
+        # By member, where a plan has several: the same, as it goes there.
+        self.variants: dict[str, Decided] | None = None
+        self.origin: Decided | None = None  # of a variant
         self.routed: Counter
         self.durations: Histogram
+
+    @property
+    def route(self) -> str:
+        return self.plan.route if self.plan is not None else ""
+
+    @property
+    def has_objects(self) -> bool:
+        """Is its answer made of objects, which can be looked into?"""
+        return self.info.is_resource and self.info.subresource not in _NO_OBJECTS
 
 
 class Known:
@@ -103,20 +140,20 @@ class Known:
 
 
 class Gate:
-    """Judges heads and lines, and keeps the books."""
+    """Judges heads and lines."""
 
     def __init__(
-        self, hosts: frozenset[bytes], callers: Callers, metrics: Metrics, audit: AuditLog
+        self, hosts: frozenset[bytes], callers: Callers, books: Books, limiter: Limiter
     ) -> None:
         self.blocks: dict[bytes, Known] = {}
         self.draining = False
-        self.metrics = metrics
-        self._audit = audit
+        self.scopes = Scopes()
+        self.metrics = books.metrics
+        self._limiter = limiter
         self._hosts = hosts
         self._callers = callers
         self._decisions: dict[Caller, dict[bytes, Decided]] = {}
         self._policy: Policy | None = None
-        self._scopes = Scopes()
         self._members: Mapping[str, Member] = {}
         self._prefix = os.urandom(10).hex().encode()
         self._count = 0
@@ -173,7 +210,7 @@ class Gate:
             return info
         decided = Decided(line, info, known.caller)
         self._settle(decided, None)
-        if len(line) <= _MEMO_LINE_BYTES:
+        if len(line) <= _MEMO_LINE_BYTES and _lasts(decided):
             if len(known.decisions) >= _MEMO_DECISIONS:
                 known.decisions.clear()
             known.decisions[line] = decided
@@ -185,112 +222,74 @@ class Gate:
         self._settle(judged, body)
         return judged
 
+    def judge_again(self, decided: Decided) -> Decided:
+        """Judge what was judged before, by what is known now; not remembered."""
+        judged = Decided(decided.line, decided.info, decided.caller)
+        self._settle(judged, None)
+        return judged
+
     def _settle(self, decided: Decided, body: Body | None) -> None:
-        info = decided.info
-        caller = decided.caller
         verdict: Verdict = _NO_POLICY
         if self._policy is not None:
-            verdict = decide(self._policy, self._scopes, caller, info, body)
-        rule, cluster = "", ""
-        if isinstance(verdict, NeedBody) and body is None:
-            decided.needs = verdict
-            return
-        if isinstance(verdict, NeedBody | NeedScope | Answer):
-            verdict = Denial(Reason.FORBIDDEN, "policy/undecided", "the call cannot be judged")
-        if isinstance(verdict, Permit):
-            cluster = verdict.plan.candidates[0]
-            decided.member = self._members[cluster]
-            rule = verdict.rule
-            decided.routed = self.metrics.routings("home", cluster)
-        else:
-            decided.refusal = verdict
-            rule = verdict.rule
+            verdict = decide(self._policy, self.scopes, decided.caller, decided.info, body)
+        if isinstance(verdict, NeedScope):
+            decided.scope = verdict
+        elif isinstance(verdict, Permit):
+            self._permit(decided, verdict, body)
+        elif isinstance(verdict, Answer):
+            decided.answer = verdict
+            decided.rule = verdict.rule
             decided.routed = Counter()
-        decided.durations = self.metrics.durations(cluster or "none", stream=decided.streams)
-        decided.shared = _shared(caller, info, rule, cluster)
-
-    # -- keeping the books ------------------------------------------------------------------------
-
-    def account(
-        self, exchange: Exchange, now: float, *, cut: bool = False, shared: bytes = b""
-    ) -> None:
-        """Count and log a call that was forwarded; `cut`: its answer did not come to its end."""
-        decided = exchange.decided
-        code = exchange.status
-        duration_us = int((now - exchange.started) * 1e6)
-        counter = decided.counters.get(code)
-        if counter is None:
-            counter = decided.counters[code] = self._counter(decided, code)
-        counter.value += 1
-        decided.routed.value += 1
-        decided.durations.observe(duration_us)
-        self._audit.append(
-            exchange.ident,
-            decided.shared + b',"cut":true' if cut else shared or decided.shared,
-            code,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            duration_us,
-        )
-
-    def account_failure(self, exchange: Exchange, refusal: Denial) -> None:
-        """Count and log a call that was permitted, and answered here because it failed."""
-        decided = exchange.decided
-        exchange.status = REASON_CODES[refusal.reason]
-        member = decided.member.name if decided.member else ""
-        shared = _shared(decided.caller, decided.info, refusal.rule, member)
-        self.account(exchange, monotonic(), shared=shared)
-
-    def _counter(self, decided: Decided, code: int) -> Counter:
-        info = decided.info
-        cluster = decided.member.name if decided.member else "none"
-        return self.metrics.requests(cluster, info.resource, info.verb, code)
-
-    def account_refusal(
-        self,
-        ident: bytes,
-        refusal: Denial,
-        started: float,
-        *,
-        decided: Decided | None = None,
-        caller: Caller | None = None,
-    ) -> None:
-        """Count and log a call that was answered here."""
-        code = REASON_CODES[refusal.reason]
-        if decided is not None:
-            self._counter(decided, code).value += 1
-            info: RequestInfo | None = decided.info
+            decided.durations = self.metrics.durations("none", stream=False)
+            decided.shared = describe(decided.caller, decided.info, verdict.rule, permitted=True)
+        elif isinstance(verdict, Denial):
+            self._refuse(decided, verdict)
+        elif body is None:
+            decided.needs = verdict
         else:
-            self.metrics.requests("none", "", "", code).value += 1
-            info = None
-        self.metrics.denials(refusal.rule).value += 1
-        shared = _shared(caller, info, refusal.rule, "")
-        self._audit.append(ident, shared, code, 0, 0, int((monotonic() - started) * 1e6))
+            undecided = "the body cannot be judged"
+            self._refuse(decided, Denial(Reason.FORBIDDEN, "policy/undecided", undecided))
 
+    def _permit(self, decided: Decided, permit: Permit, body: Body | None) -> None:
+        plan = permit.plan
+        looked_into = decided.has_objects and (plan.tagged or plan.inspected)
+        if plan.tagged and looked_into and body is None and not decided.safe:
+            decided.needs = NeedBody()  # it may name versions, which are another's there
+            return
+        decided.plan = plan
+        decided.rule = permit.rule
+        decided.audited = permit.audited
+        member = self._members[plan.candidates[0]]
+        self.place(decided, member)
+        alone = plan.kind is PlanKind.SINGLE and len(plan.candidates) == 1 and not looked_into
+        if alone and not member.seats.limited and self._limiter.limits is None:
+            decided.direct = member
 
-def _shared(caller: Caller | None, info: RequestInfo | None, rule: str, cluster: str) -> bytes:
-    """What the audit lines of one decision have in common."""
-    asked: tuple[tuple[str, str], ...] = ()
-    if info is not None:
-        asked = (
-            ("verb", info.verb),
-            ("group", info.group),
-            ("version", info.version),
-            ("resource", info.resource),
-            ("subresource", info.subresource),
-            ("objectNamespace", info.namespace),
-            ("name", info.name),
-            ("path", "" if info.is_resource else info.path),
-            ("fieldSelector", info.field_selector),
-            ("labelSelector", info.label_selector),
+    def place(self, decided: Decided, member: Member) -> None:
+        """It goes to this member: count and log it so."""
+        decided.member = member
+        decided.routed = self.metrics.routings(decided.route or _DEFAULT_ROUTE, member.name)
+        decided.durations = self.metrics.durations(member.name, stream=decided.streams)
+        decided.shared = describe(
+            decided.caller,
+            decided.info,
+            decided.rule,
+            member=member.name,
+            route=decided.route,
+            audited=decided.audited,
+            permitted=True,
         )
-    return fragment(
-        ("caller", caller.container if caller else ""),
-        ("pod", caller.pod if caller else ""),
-        ("namespace", caller.namespace if caller else ""),
-        ("serviceAccount", caller.service_account if caller else ""),
-        *asked,
-        ("decision", "permit" if cluster else "denial"),
-        ("rule", rule),
-        ("member", cluster),
-    )
+
+    def _refuse(self, decided: Decided, refusal: Denial) -> None:
+        decided.refusal = refusal
+        decided.rule = refusal.rule
+        decided.routed = Counter()
+        decided.durations = self.metrics.durations("none", stream=decided.streams)
+        decided.shared = describe(decided.caller, decided.info, refusal.rule)
+
+
+def _lasts(decided: Decided) -> bool:
+    """Will the same line be judged alike the next time?"""
+    if decided.scope is not None:
+        return False
+    return decided.refusal is None or decided.refusal.rule != _UNKNOWN_KIND

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 
 from sidecar.credentials import CertCredential, open_credential
 from sidecar.dialer import Dialer
+from sidecar.health import Health
 from sidecar.log import log_event
-from sidecar.policy.verdict import Reason
+from sidecar.policy.verdict import Denial, Reason
+from sidecar.seats import Seats
 from sidecar.stream import describe
 from sidecar.watched_file import WatchedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sidecar.config import Limits
     from sidecar.exchange import Exchange
     from sidecar.metrics import Metrics
@@ -48,6 +52,8 @@ class Member:
             cluster.credentials, cluster=cluster.name, wait_s=limits.refresh_wait_s
         )
         self.connections: set[Upstream] = set()
+        self.seats = Seats(reactor.loop, cluster.limits)
+        self.changed: Callable[[], None] = _nobody  # is told when it can, or cannot, be called
         self._idle: list[Upstream] = []
         self._metrics = metrics
         self._session_at = float("-inf")
@@ -57,28 +63,41 @@ class Member:
         self._dialer = Dialer(self, reactor)
         self._ca_file = WatchedFile(cluster.ca_file, _MAX_CA_BYTES) if cluster.ca_file else None
         self._problem = "its CA certificates were not read yet"
+        self._down = ""  # why, while no call is to wait for it
+        # What every call is refused with, one look for each of them; and when to try again.
+        self._barrier: Denial | None = None
+        self._retry_after: int | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._ca_file is not None:
             self._ca_file.poll(monotonic())
         self._trust()
         self._adopt_credential()
         self._told_generation = self.generation
+        self.health = Health(self, reactor.loop)
 
     def __repr__(self) -> str:
         return f"Member({self.name})"
 
+    def adopt(self, cluster: Cluster) -> bool:
+        """Go on as what a new snapshot says of it; False where that is another server."""
+        now = self.cluster
+        if cluster._replace(labels=now.labels, health=now.health, limits=now.limits) != now:
+            return False
+        self.cluster = cluster
+        self.seats.limits = cluster.limits
+        self.health.adopt(cluster.health)
+        return True
+
     # -- calls --------------------------------------------------------------------------------
 
-    def dispatch(self, exchange: Exchange, *, anew: bool = False) -> None:
-        """Send a call on a pooled connection, or on a new one; `anew`: on a new one."""
-        problem = self._problem or ("" if self.credential.ready else self.credential.problem)
-        if problem:
-            exchange.fail(
-                Reason.SERVICE_UNAVAILABLE,
-                "upstream/credential",
-                f"cluster {self.name} cannot be called yet: {problem}",
-                retry_after=1,
-            )
+    def dispatch(self, exchange: Exchange, *, anew: bool = False, trial: bool = False) -> None:
+        """Send a call on a pooled connection, or on a new one; `anew`: on a new one.
+
+        `trial`: though the member is down.
+        """
+        barrier = self._barrier
+        if barrier is not None and not (trial and self._retry_after is None):
+            exchange.fail(barrier.reason, barrier.rule, barrier.message, self._retry_after)
             return
         idle = self._idle
         while idle and not anew:
@@ -89,7 +108,7 @@ class Member:
                 connection.start(exchange)
                 return
             connection.abandon()
-        self._dialer.dial(partial(self._handed, exchange))
+        self._dialer.dial(partial(self._handed, exchange, monotonic()))
 
     def release(self, connection: Upstream, now: float) -> None:
         """Take a connection back that has ended its answer exactly where it should."""
@@ -122,9 +141,25 @@ class Member:
             self._adopt_credential()
         return newer
 
-    def _handed(self, exchange: Exchange, opened: Upstream | str) -> None:
+    def open_spare(self, then: Callable[[Upstream | str], None]) -> None:
+        """Open a connection that no call asks for, into the pool; `then` is told how it went."""
+
+        def handed(opened: Upstream | str) -> None:
+            if not isinstance(opened, str):
+                self._metrics.upstream_opened.value += 1
+                self.release(opened, monotonic())
+            then(opened)
+
+        self._dialer.dial(handed)
+
+    def note_timeout(self) -> None:
+        """A call was not answered in its time."""
+        self.health.failed("an answer did not come in time", monotonic())
+
+    def _handed(self, exchange: Exchange, since: float, opened: Upstream | str) -> None:
         """A new connection is there, or there is none to be had."""
         if isinstance(opened, str):
+            self.health.failed(opened, since)
             exchange.fail(
                 Reason.SERVICE_UNAVAILABLE,
                 "upstream/unreachable",
@@ -132,6 +167,7 @@ class Member:
                 "nothing was sent",
             )
             return
+        self.health.reached()
         self._metrics.upstream_opened.value += 1
         if opened.resumed:
             self._metrics.upstream_resumed.value += 1
@@ -141,6 +177,46 @@ class Member:
             opened.start(exchange)
             exchange.client.resume_reading()
 
+    # -- what bars all calls ----------------------------------------------------------------------
+
+    def bar(self, down: str) -> None:
+        """Refuse every call at once, and those that wait for a connection; "" lets them in."""
+        self._down = down
+        self._raise_barrier()
+        if down:
+            self._dialer.abandon(down)
+            for connection in self.connections:
+                if not connection.up:
+                    connection.deadline = 0.0
+
+    def _raise_barrier(self) -> None:
+        """Decide what calls meet, after anything that it is made of has changed."""
+        problem = self._problem or ("" if self.credential.ready else self.credential.problem)
+        before = self._barrier
+        self._retry_after = 1 if problem else None
+        if problem:
+            self._barrier = Denial(
+                Reason.SERVICE_UNAVAILABLE,
+                "upstream/credential",
+                f"cluster {self.name} cannot be called yet: {problem}",
+            )
+        elif self._down:
+            self._barrier = Denial(
+                Reason.SERVICE_UNAVAILABLE,
+                "upstream/down",
+                f"cluster {self.name} ({self.cluster.server}) is down: {self._down}; "
+                "nothing was sent, it is tried again in the background",
+            )
+        else:
+            self._barrier = None
+        if (before is None) != (self._barrier is None):
+            self.changed()
+
+    @property
+    def available(self) -> bool:
+        """Calls are let through to it, as far as is known."""
+        return self._barrier is None
+
     # -- trust and credential -------------------------------------------------------------------
 
     def poll(self, now: float) -> bool:
@@ -149,6 +225,8 @@ class Member:
             self._trust()
         if self.credential.poll(now):
             self._adopt_credential()
+        if self._barrier is not None:
+            self._raise_barrier()
         # A refusal may have brought it between two polls.
         newer = self.generation != self._told_generation
         self._told_generation = self.generation
@@ -162,6 +240,7 @@ class Member:
             if pem is None:
                 log_event("error", "ca_unusable", cluster=self.name, reason=self._ca_file.problem)
                 self._problem = self._problem and self._ca_file.problem
+                self._raise_barrier()
                 return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -175,8 +254,10 @@ class Member:
         except (ssl.SSLError, ValueError, OSError) as failure:
             log_event("error", "ca_unusable", cluster=self.name, reason=describe(failure))
             self._problem = self._problem and f"its CA is no good: {describe(failure)}"
+            self._raise_barrier()
             return
         self._problem = ""
+        self._raise_barrier()
         self.context = context
         self.session = None
         self._session_at = float("-inf")
@@ -189,6 +270,7 @@ class Member:
         header = credential.header()
         line = b"\r\nAuthorization: " + header.reveal() if header is not None else b""
         self.generation = credential.generation
+        self._raise_barrier()
         self.suffix = b"\r\nHost: " + self._authority + line + b"\r\nAudit-ID: "
         if self.generation > 1:
             self._metrics.credential_reloads.value += 1
@@ -211,11 +293,17 @@ class Member:
     def retire(self) -> None:
         """Another takes its place: calls under way go on to their end, and no connection stays."""
         self.retired = True
+        self.health.stop()
         self.close()
 
     def close_down(self) -> None:
         """Close everything."""
+        self.health.stop()
         for connection in list(self.connections):
             connection.abort()
         self.connections.clear()
         self._idle.clear()
+
+
+def _nobody() -> None:
+    """Nobody wants to be told."""

@@ -6,15 +6,18 @@ pod and ten times the time a count; its parser checks this exposition in a test.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 BUCKETS_US = (
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 )  # fmt: skip
-MAX_REQUEST_SERIES = 250
+# Together at most 500, with the gauges.
+MAX_REQUEST_SERIES = 200
 MAX_HISTOGRAMS = 8
 MAX_DENIAL_SERIES = 40
+MAX_ROUTING_SERIES = 40
+MAX_CLUSTERS = 20
 
 # The kinds of Kubernetes itself. Others are `other`: a path must not be able to make a label.
 KNOWN_RESOURCES = frozenset(
@@ -154,8 +157,13 @@ class Metrics:
 
     def routings(self, route: str, cluster: str) -> Counter:
         """The counter of one route's decisions for one cluster."""
-        found = self._routings.get((route, cluster))
-        return found or self._routings.setdefault((route, cluster), Counter())
+        key = (route, cluster)
+        found = self._routings.get(key)
+        if found is None:
+            if len(self._routings) >= MAX_ROUTING_SERIES:
+                key = ("other", "other")
+            found = self._routings.setdefault(key, Counter())
+        return found
 
     def gauge(
         self, name: str, text: str, read: Callable[[], dict[str, float]], *, kind: str = "gauge"
@@ -194,6 +202,17 @@ class Metrics:
             yield from _head(name, kind, text)
             for labels, value in sorted(read().items()):
                 yield f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}"
+
+
+def by_cluster(
+    values: Mapping[str, float], join: Callable[[Iterable[float]], float]
+) -> dict[str, float]:
+    """Labels and values of a gauge for each cluster; those past the bound are joined into one."""
+    names = sorted(values)
+    found = {f'cluster="{name}"': values[name] for name in names[:MAX_CLUSTERS]}
+    if len(names) > MAX_CLUSTERS:
+        found['cluster="other"'] = join(values[name] for name in names[MAX_CLUSTERS:])
+    return found
 
 
 def _head(name: str, kind: str, text: str) -> tuple[str, str]:

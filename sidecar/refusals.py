@@ -33,6 +33,41 @@ CLUSTER_REPLACED = Denial(
     Reason.EXPIRED, "snapshot/cluster", "the cluster behind this watch was replaced; list again"
 )
 
+CLUSTER_MOVED = Denial(
+    Reason.EXPIRED,
+    "route/moved",
+    "this slice is served by another cluster now, because of the health of its members; list again",
+)
+FOREIGN_VERSION = Denial(
+    Reason.EXPIRED,
+    "route/version",
+    "this resourceVersion or continue token is not of the cluster that serves this slice now; "
+    "list again",
+)
+FOREIGN_WRITE = Denial(
+    Reason.CONFLICT,
+    "route/version",
+    "this object was read from another cluster than the one that takes its writes; "
+    "read it again, then apply the change",
+)
+NOT_ACCEPTABLE = Denial(
+    Reason.NOT_ACCEPTABLE,
+    "route/accept",
+    "objects of this route are checked on their way: accept application/json or "
+    "application/vnd.kubernetes.protobuf",
+)
+NO_SEAT = Denial(
+    Reason.TOO_MANY_REQUESTS,
+    "limit/connections",
+    "as many calls as this cluster's limit allows are under way, and none has ended in time; "
+    "nothing was sent, try again",
+)
+NO_STREAM = Denial(
+    Reason.TOO_MANY_REQUESTS,
+    "limit/streams",
+    "as many watches, logs and tunnels are open as this cluster's limit allows; close some",
+)
+
 
 def head_too_large(limit: int) -> Denial:
     """The request's head is over the limit."""
@@ -46,3 +81,8 @@ def head_too_large(limit: int) -> Denial:
 def bad_body(why: str) -> Denial:
     """The request's body is not framed as its head said."""
     return Denial(Reason.BAD_REQUEST, "http/framing", f"the request's body: {why}")
+
+
+def unreadable_body(why: str) -> Denial:
+    """A body that must be rewritten for its cluster, and cannot be read."""
+    return Denial(Reason.BAD_REQUEST, "route/body", f"the request's body: {why}")

@@ -1,4 +1,5 @@
-"""Owns the answers that the sidecar makes itself: a Kubernetes `Status`, as the API server does.
+"""Owns the answers that the sidecar makes itself: a Kubernetes `Status`, mostly, as the API server
+does.
 
 Must not decide anything. What is refused, and why, arrives as a reason, a rule and a message.
 """
@@ -14,6 +15,8 @@ from sidecar.policy.verdict import REASON_CODES, Denial
 Details = Mapping[str, object]
 
 _PHRASES = {
+    200: b"OK",
+    201: b"Created",
     400: b"Bad Request",
     401: b"Unauthorized",
     403: b"Forbidden",
@@ -66,15 +69,33 @@ def status_response(
         details = {**(details or {}), "retryAfterSeconds": seconds}
         retry = b"Retry-After: %d\r\n" % seconds
     body = status_body(code, refusal.reason.value, _message(refusal), details)
+    rule = refusal.rule or refusal.reason.value
+    return own_response(
+        code, body, decision_id, rule, close=close, extra=retry, head_only=head_only
+    )
+
+
+def own_response(
+    code: int,
+    body: bytes,
+    decision_id: bytes,
+    rule: str,
+    *,
+    content_type: bytes = b"application/json",
+    close: bool = False,
+    extra: bytes = b"",
+    head_only: bool = False,
+) -> bytes:
+    """A whole HTTP/1.1 response of ours; `extra` are further header lines."""
     return b"".join(
         (
             b"HTTP/1.1 %d %s\r\n" % (code, _PHRASES[code]),
             b"Audit-Id: %s\r\n" % decision_id,
-            b"Cache-Control: no-cache, private\r\nContent-Type: application/json\r\n",
-            b"Mca-Decision: %s\r\n" % _header_text(refusal.rule or refusal.reason.value),
+            b"Cache-Control: no-cache, private\r\nContent-Type: %s\r\n" % content_type,
+            b"Mca-Decision: %s\r\n" % _header_text(rule),
             b"X-Content-Type-Options: nosniff\r\n",
             b"Date: %s\r\n" % strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime()).encode(),
-            retry,
+            extra,
             b"Connection: close\r\n" if close else b"",
             b"Content-Length: %d\r\n\r\n" % len(body),
             b"" if head_only else body,

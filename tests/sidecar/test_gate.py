@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from sidecar.audit import AuditLog
+from sidecar.books import Books
 from sidecar.config import Limits, Settings, parse_settings
 from sidecar.gate import Decided, Gate, Known
+from sidecar.limits import Limiter
 from sidecar.log import LineWriter
 from sidecar.member import Member
 from sidecar.metrics import Metrics
@@ -45,9 +47,10 @@ class Scene:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         self.audit = AuditLog(LineWriter(self._write))
-        self.gate = Gate(
-            frozenset({b"localhost"}), Callers(SEED, (APP, OTHER)), self.metrics, self.audit
-        )
+        self.books = Books(self.metrics, self.audit)
+        self.limiter = Limiter()
+        callers = Callers(SEED, (APP, OTHER))
+        self.gate = Gate(frozenset({b"localhost"}), callers, self.books, self.limiter)
         self.members = {"home": self.make_member(settings.limits)}
         self.adopt()
 
@@ -234,9 +237,8 @@ def test_a_body_is_judged_each_time_anew(scene: Scene) -> None:
 
 
 def test_no_policy_refuses_everything() -> None:
-    gate = Gate(
-        frozenset({b"localhost"}), Callers(SEED, (APP,)), Metrics(), AuditLog(LineWriter(1))
-    )
+    books = Books(Metrics(), AuditLog(LineWriter(1)))
+    gate = Gate(frozenset({b"localhost"}), Callers(SEED, (APP,)), books, Limiter())
     judged = decided(gate, known(gate, block()), GET)
     assert judged.refusal is not None
     assert judged.refusal.rule == "snapshot/none"
@@ -270,8 +272,8 @@ def test_a_refusal_is_counted_and_logged(scene: Scene) -> None:
     refusal = Denial(Reason.FORBIDDEN, "guard/test", "a secret must not be here")
     head = known(scene.gate, block())
     judged = decided(scene.gate, head, GET)
-    scene.gate.account_refusal(ident, refusal, 0.0, decided=judged, caller=APP)
-    scene.gate.account_refusal(ident, refusal, 0.0)
+    scene.books.account_refusal(ident, refusal, 0.0, decided=judged, caller=APP)
+    scene.books.account_refusal(ident, refusal, 0.0)
     full, bare = scene.lines()
     assert (
         full.items()
@@ -303,7 +305,7 @@ def test_at_most_500_series_whatever_is_asked(scene: Scene) -> None:
         line = b"%b /apis/g%d/v1/%b/n%d HTTP/1.1" % (method, number, kind.encode(), number)
         judged = decided(scene.gate, head, line)
         refusal = Denial(list(Reason)[number % len(Reason)], f"guard/{kind}-{number}", "")
-        scene.gate.account_refusal(b"0" * 32, refusal, 0.0, decided=judged, caller=APP)
+        scene.books.account_refusal(b"0" * 32, refusal, 0.0, decided=judged, caller=APP)
     series = [line for line in scene.metrics.render().splitlines() if not line.startswith(b"#")]
     assert len(series) <= 500
     counted = sum(int(line.split()[-1]) for line in series if line.startswith(b"mca_requests"))

@@ -1,0 +1,85 @@
+"""Owns how a permitted call is carried out where more is to be done than to send it on: limits,
+seats, the choice among candidates, answers that are gathered and merged.
+
+Must not decide what is permitted. A call that needs none of this never comes here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sidecar.limits import Limiter, Refused
+from sidecar.policy.verdict import Reason
+from sidecar.refusals import NO_SEAT, NO_STREAM
+
+if TYPE_CHECKING:
+    from sidecar.downstream import Client
+    from sidecar.exchange import Exchange
+    from sidecar.failover import Failover
+    from sidecar.member import Member
+    from sidecar.policy.verdict import Body, Denial
+
+
+class Executor:
+    """Carries calls out."""
+
+    def __init__(self, failover: Failover, limiter: Limiter) -> None:
+        self._failover = failover
+        self._limiter = limiter
+
+    def carry_out(self, client: Client, exchange: Exchange, body: Body | None) -> None:
+        """Do what the plan says; `body` is the call's, where it was gathered."""
+        decided = exchange.decided
+        plan = decided.plan
+        if plan is None:  # a permit brings one: without it nothing is forwarded
+            exchange.fail(Reason.INTERNAL_ERROR, "policy/no-plan", "the call has no plan")
+            return
+        begun = self._limiter.begin(decided.caller.container, decided.info, exchange.started)
+        if isinstance(begun, Refused):
+            _refuse(exchange, begun.refusal, begun.retry_after_s)
+            return
+        if begun is not None:
+            client.hold(begun)
+        self._send(client, exchange, self._failover.choose(plan), body)
+
+    def fall_back(self, client: Client, exchange: Exchange, refusal: Denial) -> bool:
+        """A member did not take the call: does another?"""
+        member = self._failover.choose_next(exchange, refusal)
+        if member is None:
+            return False
+        self._send(client, exchange, member, None)
+        return True
+
+    def _send(self, client: Client, exchange: Exchange, member: Member, body: Body | None) -> None:
+        refusal = self._failover.settle(exchange, member, body)
+        if refusal is not None:
+            _refuse(exchange, refusal, None)
+            return
+        seats = member.seats
+        if not seats.limited:
+            member.dispatch(exchange)
+        elif not exchange.decided.streams:
+            seated = partial(self._seated, exchange, member)
+            ticket = seats.claim(exchange.decided.caller.container, seated)
+            client.hold(ticket.give_back)
+            ticket.ask()
+        elif seats.take_stream():
+            client.hold(seats.give_stream)
+            member.dispatch(exchange)
+        else:
+            _refuse(exchange, NO_STREAM, 1)
+
+    def _seated(self, exchange: Exchange, member: Member, seated: bool) -> None:
+        """Its turn has come, or it has waited for long enough."""
+        if exchange.over:
+            return
+        if not seated:
+            _refuse(exchange, NO_SEAT, 1)
+            return
+        member.dispatch(exchange)
+        exchange.client.resume_reading()
+
+
+def _refuse(exchange: Exchange, refusal: Denial, retry_after_s: int | None) -> None:
+    exchange.fail(refusal.reason, refusal.rule, refusal.message, retry_after_s)

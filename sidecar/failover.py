@@ -1,0 +1,128 @@
+"""Owns where a plan's call goes now: the first of its candidates that is up, and what changes with
+it: the versions of a slice with stand-ins carry the member that they come from.
+
+Must not send anything. A version of another member is answered with 410, so that informers list
+again; one in a write with 409.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sidecar.gate import Decided
+from sidecar.objects import Inspection
+from sidecar.objects.requests import untag_body
+from sidecar.refusals import FOREIGN_VERSION, FOREIGN_WRITE, NOT_ACCEPTABLE, unreadable_body
+from sidecar.versions import ForeignVersion, member_codes, untag_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sidecar.exchange import Exchange
+    from sidecar.gate import Gate
+    from sidecar.member import Member
+    from sidecar.policy.snapshot import Snapshot
+    from sidecar.policy.verdict import Body, Denial, Plan
+
+# Failures after which another candidate is asked: nothing was sent to this one.
+_ELSEWHERE: Final = frozenset({"upstream/credential", "upstream/down", "upstream/unreachable"})
+
+
+class Failover:
+    """Places calls on members."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._members: Mapping[str, Member] = {}
+        self._codes: dict[str, dict[str, int]] = {}  # of each route with stand-ins, by member
+
+    def adopt(self, snapshot: Snapshot, members: Mapping[str, Member]) -> None:
+        """Place by these from the next call on."""
+        self._members = members
+        self._codes = {
+            route.name: member_codes(
+                route.name, [*(member.cluster for member in route.members), *route.stand_ins]
+            )
+            for route in snapshot.routes
+            if route.stand_ins
+        }
+
+    def choose(self, plan: Plan) -> Member:
+        """The first candidate that is up; the first of all if none is."""
+        candidates = [self._members[name] for name in plan.candidates]
+        return next((member for member in candidates if member.available), candidates[0])
+
+    def is_misplaced(self, decided: Decided) -> bool:
+        """Would the same call go elsewhere now?"""
+        plan = decided.plan
+        if plan is None or len(plan.candidates) < 2:
+            return False
+        member = self.choose(plan)
+        return member.available and member is not decided.member
+
+    def choose_next(self, exchange: Exchange, refusal: Denial) -> Member | None:
+        """Where a call goes that one candidate did not take; None: nowhere."""
+        decided = exchange.decided
+        plan, failed = decided.plan, decided.member
+        if plan is None or failed is None or len(plan.candidates) < 2:
+            return None
+        if refusal.rule not in _ELSEWHERE or not exchange.can_replay:
+            return None
+        # One failure is enough here: who reads elsewhere must go on there, until this one is back.
+        failed.health.trip(refusal.message)
+        member = self.choose(plan)
+        return member if member.available else None
+
+    def settle(self, exchange: Exchange, member: Member, body: Body | None) -> Denial | None:
+        """Make the call this member's; or why it cannot be."""
+        decided = exchange.decided
+        plan = decided.plan
+        if plan is None:
+            return None
+        looked_into = decided.has_objects and (plan.tagged or plan.inspected)
+        code = self._codes[plan.route][member.name] if looked_into and plan.tagged else None
+        try:
+            if code is not None or member is not decided.member:
+                exchange.decided = self._variant(decided, member, code)
+            if code is not None and body is not None and body.content:
+                _rewrite_body(exchange, body, code)
+        except ForeignVersion:
+            return FOREIGN_VERSION if decided.safe else FOREIGN_WRITE
+        except ValueError as failure:
+            return unreadable_body(str(failure))
+        return _look_into(exchange, plan, code) if looked_into else None
+
+    def _variant(self, decided: Decided, member: Member, code: int | None) -> Decided:
+        """The same decision as it goes to one member of its plan."""
+        origin = decided.origin or decided
+        if origin.variants is None:
+            origin.variants = {}
+        found = origin.variants.get(member.name)
+        if found is None:
+            line = origin.line if code is None else untag_line(origin.line, code)
+            found = Decided(line, origin.info, origin.caller)
+            found.origin = origin
+            found.plan = origin.plan
+            found.rule = origin.rule
+            found.audited = origin.audited
+            self._gate.place(found, member)
+            origin.variants[member.name] = found
+        return found
+
+
+def _rewrite_body(exchange: Exchange, body: Body, code: int) -> None:
+    content = untag_body(exchange.decided.info.verb, body, code)
+    if content != body.content:
+        exchange.head = exchange.head.resized(len(content))
+        exchange.replay = content
+
+
+def _look_into(exchange: Exchange, plan: Plan, code: int | None) -> Denial | None:
+    """Have the answer's objects checked and tagged."""
+    head = exchange.head.inspected(plan.tagged)
+    if head is None:
+        return NOT_ACCEPTABLE
+    info = exchange.decided.info
+    exchange.head = head
+    exchange.inspection = Inspection(info.namespace, code, info.watch)
+    return None

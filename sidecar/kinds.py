@@ -1,0 +1,237 @@
+"""Owns the fetching of what members serve: which of their kinds have namespaces.
+
+What is learned goes into the policy's Scopes; nothing is guessed. Must not decide: who needs to
+know a kind asks, and is told when it is known or why it cannot be.
+"""
+
+from __future__ import annotations
+
+import json
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from sidecar.inquiry import Inquiry, Told, question
+from sidecar.log import log_event
+from sidecar.policy.verdict import Denial, NeedScope, Reason
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from sidecar.gate import Gate
+    from sidecar.member import Member
+
+    Then = Callable[[Denial | None], None]
+
+_DOUBT_S: Final = 1.0  # a kind may appear and be used within moments
+_REFRESH_S: Final = 300.0
+_TIMEOUT_S: Final = 5.0
+_MAX_ANSWER: Final = 1 << 20
+_MAX_VERSIONS: Final = 16
+
+Key = tuple[str, str, str]  # cluster, group, version
+
+
+class Kinds:
+    """Learns kinds from members, each group and version once at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, gate: Gate) -> None:
+        self._loop = loop
+        self._gate = gate
+        self._members: Mapping[str, Member] = {}
+        self._waiting: dict[Key, list[Then]] = {}
+        self._known: dict[Key, tuple[float, Mapping[str, bool]]] = {}
+
+    def adopt(self, members: Mapping[str, Member]) -> None:
+        """Ask these from now on; what a member told that is another now counts no more."""
+        for name, member in self._members.items():
+            if members.get(name) is not member:
+                self._gate.scopes.forget(name)
+                self._known = {key: told for key, told in self._known.items() if key[0] != name}
+        self._members = members
+
+    def learn(self, scope: NeedScope, then: Then) -> None:
+        """Fetch what is served in a group and version; where one does not answer, the next."""
+        _Search(self, scope, then).go_on(None)
+
+    def fetch(self, key: Key, then: Then) -> None:
+        """Fetch it, or wait for the fetch that is under way."""
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.append(then)
+            return
+        self._waiting[key] = [then]
+        cluster, group, version = key
+        self.ask(cluster, _path(group, version), lambda told: self._fetched(key, told))
+
+    def ask(self, cluster: str, path: str, then: Callable[[Told | Denial], None]) -> None:
+        """GET a path of a member's discovery."""
+        member = self._members.get(cluster)
+        if member is None:
+            then(Denial(Reason.SERVICE_UNAVAILABLE, "upstream/gone", f"{cluster} is gone"))
+            return
+        inquiry = Inquiry(self._loop, then, limit=_MAX_ANSWER, timeout_s=_TIMEOUT_S)
+        inquiry.send_to(
+            member, question(path, b"Accept: application/json"), self._gate.next_ident()
+        )
+
+    def _fetched(self, key: Key, told: Told | Denial) -> None:
+        read = read_kinds(told)
+        if isinstance(read, Denial):
+            log_event("warning", "kinds_unknown", cluster=key[0], reason=read.message)
+        else:
+            self.note(key, read)
+        for then in self._waiting.pop(key, ()):
+            then(read if isinstance(read, Denial) else None)
+
+    def note(self, key: Key, kinds: Mapping[str, bool]) -> None:
+        """What a member serves in a group and version."""
+        before = self._known.get(key)
+        self._known[key] = (monotonic(), kinds)
+        self._gate.scopes.learn(*key, kinds)
+        if before is not None and any(
+            kinds.get(kind) != scope for kind, scope in before[1].items()
+        ):
+            self._gate.forget()  # what was decided by the old one is remembered
+
+    def kinds_of(self, key: Key) -> Mapping[str, bool]:
+        """What was told last."""
+        return self._known[key][1]
+
+    def sweep(self, now: float) -> None:
+        """Put absences in doubt, and look again at what is known, now and then."""
+        for key, (since, kinds) in list(self._known.items()):
+            age = now - since
+            if age >= _DOUBT_S:
+                self._gate.scopes.doubt(*key)
+            if age >= _REFRESH_S:
+                if not kinds or not key[2]:
+                    del self._known[key]
+                else:
+                    self._known[key] = (now, kinds)
+                    self.fetch(key, _nobody)
+
+
+class _Search:
+    """One request's wish to know a kind: of a cluster, or of those that stand in for it."""
+
+    def __init__(self, kinds: Kinds, scope: NeedScope, then: Then) -> None:
+        self._kinds = kinds
+        self._scope = scope
+        self._then = then
+        self._clusters = [scope.cluster, *scope.others]
+        self._asked = ""
+        self._left: list[str] = []
+        self._found: dict[str, bool] = {}
+
+    def go_on(self, failure: Denial | None) -> None:
+        """Ask the next cluster; `failure` is the last one's."""
+        if not self._clusters:
+            self._then(failure and _unknown(self._scope, failure))
+            return
+        cluster = self._asked = self._clusters.pop(0)
+        scope = self._scope
+        if scope.version:
+            self._kinds.fetch((cluster, scope.group, scope.version), self._on_version)
+        else:
+            self._kinds.ask(cluster, f"/apis/{scope.group}", self._on_group)
+
+    def _on_version(self, failure: Denial | None) -> None:
+        if failure is None:
+            self._then(None)
+        else:
+            self.go_on(failure)
+
+    def _on_group(self, told: Told | Denial) -> None:
+        versions = read_versions(told)
+        if isinstance(versions, Denial):
+            self.go_on(versions)
+            return
+        self._left = versions
+        self._found = {}
+        self._next_version(None)
+
+    def _next_version(self, failure: Denial | None) -> None:
+        """The preferred version comes first, and what it says of a kind counts."""
+        if failure is not None:
+            self.go_on(failure)
+            return
+        if not self._left:
+            self._kinds.note((self._asked, self._scope.group, ""), self._found)
+            self._then(None)
+            return
+        key = (self._asked, self._scope.group, self._left.pop(0))
+
+        def fetched(failure: Denial | None) -> None:
+            if failure is None:
+                self._found = {**self._kinds.kinds_of(key), **self._found}
+            self._next_version(failure)
+
+        self._kinds.fetch(key, fetched)
+
+
+def _path(group: str, version: str) -> str:
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def _unknown(scope: NeedScope, failure: Denial) -> Denial:
+    return Denial(
+        Reason.SERVICE_UNAVAILABLE,
+        "tenant/unknown-scope",
+        f"whether {scope.resource} have namespaces is not known, so the call cannot be judged: "
+        f"{failure.message}",
+    )
+
+
+def read_kinds(told: Told | Denial) -> dict[str, bool] | Denial:
+    """The kinds of an APIResourceList, and whether each has namespaces; none for a 404."""
+    document = _read(told)
+    if isinstance(document, Denial):
+        return document
+    kinds: dict[str, bool] = {}
+    for resource in _list(document, "resources"):
+        name, namespaced = resource.get("name"), resource.get("namespaced")
+        if isinstance(name, str) and isinstance(namespaced, bool) and "/" not in name:
+            kinds[name] = namespaced
+    return kinds
+
+
+def read_versions(told: Told | Denial) -> list[str] | Denial:
+    """The versions of an APIGroup, the preferred one first; none for a 404."""
+    document = _read(told)
+    if isinstance(document, Denial):
+        return document
+    names = [entry.get("version") for entry in _list(document, "versions")]
+    preferred = document.get("preferredVersion")
+    if isinstance(preferred, dict):
+        names.insert(0, preferred.get("version"))
+    versions = [name for name in names if isinstance(name, str) and name.isalnum()]
+    return list(dict.fromkeys(versions))[:_MAX_VERSIONS]
+
+
+def _read(told: Told | Denial) -> dict[str, object] | Denial:
+    """A document of discovery; empty for what is not served."""
+    if isinstance(told, Denial):
+        return told
+    if told.status == 404:
+        return {}
+    problem = f"it answers {told.status}"
+    if told.status == 200:
+        problem = "it is no discovery document"
+        try:
+            document = json.loads(told.content)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, dict):
+            return document
+    message = f"its discovery cannot be read: {problem}"
+    return Denial(Reason.BAD_GATEWAY, "upstream/discovery", message)
+
+
+def _list(document: dict[str, object], key: str) -> list[dict[str, object]]:
+    found = document.get(key)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _nobody(failure: Denial | None) -> None:
+    """Nobody waits for it."""

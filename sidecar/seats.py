@@ -1,0 +1,132 @@
+"""Owns the seats at one member: how many calls and streams may be under way there at once.
+
+A call that finds none waits its turn, and turns go around the containers, so that one with many
+calls does not starve one with few. Must not know what a call is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from sidecar.policy.snapshot import ClusterLimits
+
+WAIT_S: Final = 5.0
+
+
+class Seats:
+    """The seats at one member; a limit of 0 is none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: ClusterLimits) -> None:
+        self.limits = limits
+        self._loop = loop
+        self._streams = 0
+        self._calls = 0
+        self._queues: dict[str, deque[Ticket]] = {}  # in the order of their turns
+
+    @property
+    def limited(self) -> bool:
+        return self.limits != (0, 0)
+
+    def take_stream(self) -> bool:
+        """A seat for a watch, a log or a tunnel; `give_stream` when it has ended."""
+        limit = self.limits.max_streams
+        if limit and self._streams >= limit:
+            return False
+        self._streams += 1
+        return True
+
+    def give_stream(self) -> None:
+        self._streams -= 1
+
+    def claim(self, container: str, then: Callable[[bool], None]) -> Ticket:
+        """A claim to a call's seat: `ask` for it, and give it back in any case."""
+        return Ticket(self, container, then)
+
+    def seat_or_queue(self, ticket: Ticket) -> None:
+        """Now, or when its turn comes."""
+        limit = self.limits.max_connections
+        if not limit or self._calls < limit:
+            self._seat(ticket)
+        else:
+            self._queues.setdefault(ticket.container, deque()).append(ticket)
+            ticket.wait(self._loop)
+
+    def _seat(self, ticket: Ticket) -> None:
+        self._calls += 1
+        ticket.seat()
+
+    def vacate(self) -> None:
+        """A call has ended: whose turn is it?"""
+        self._calls -= 1
+        limit = self.limits.max_connections
+        while self._queues and self._calls < limit:
+            container, queue = next(iter(self._queues.items()))
+            del self._queues[container]
+            ticket = queue.popleft()
+            if queue:
+                self._queues[container] = queue
+            self._seat(ticket)
+
+    def leave_queue(self, ticket: Ticket) -> None:
+        """It waits no longer."""
+        queue = self._queues.get(ticket.container)
+        if queue is not None and ticket in queue:
+            queue.remove(ticket)
+            if not queue:
+                del self._queues[ticket.container]
+
+
+class Ticket:
+    """One call's claim to a seat."""
+
+    __slots__ = ("_seated", "_seats", "_then", "_timer", "container")
+
+    def __init__(self, seats: Seats, container: str, then: Callable[[bool], None]) -> None:
+        self.container = container
+        self._seats = seats
+        self._then: Callable[[bool], None] | None = then
+        self._timer: asyncio.TimerHandle | None = None
+        self._seated = False
+
+    def ask(self) -> None:
+        """`then` is told when there is a seat, at once or later, or that it came to none."""
+        self._seats.seat_or_queue(self)
+
+    def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(WAIT_S, self._time_out)
+
+    def seat(self) -> None:
+        """It has one."""
+        self._seated = True
+        self._tell(seated=True)
+
+    def give_back(self) -> None:
+        """The call has ended, or does not want to wait any longer."""
+        self._then = None
+        self._stop_waiting()
+        if self._seated:
+            self._seated = False
+            self._seats.vacate()
+
+    def _time_out(self) -> None:
+        self._stop_waiting()
+        self._tell(seated=False)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._seats.leave_queue(self)
+
+    def _tell(self, *, seated: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        then, self._then = self._then, None
+        if then is not None:
+            then(seated)
