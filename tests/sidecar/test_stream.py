@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from sidecar import stream as stream_module
 from sidecar.reactor import Reactor
 from sidecar.stream import NEVER, RECORD, ReadSize, TlsStream, describe
 from tests.controlplane.certificates import Authority
@@ -319,6 +320,27 @@ def test_records_that_pass_unseen(
     assert sum(source.passed) <= limit
     if read_bytes > 2 * RECORD:
         assert (sum(source.passed) > limit - RECORD) or limit > len(data)
+
+
+def test_reads_become_small_when_much_is_held_for_slow_readers(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = ReadSize.bytes
+    stream, pipe = scene.connect()
+    sent = fill(stream, os.urandom(MB))
+    assert ReadSize.held == stream.unsent > 0
+    monkeypatch.setattr(stream_module, "_MAX_HELD", ReadSize.held)
+    assert ReadSize.bytes == large
+    other, _ = scene.connect()
+    fill(other, os.urandom(MB))
+    assert ReadSize.bytes == 2 * RECORD
+    ReadSize.press(True)
+    assert ReadSize.bytes == RECORD
+    ReadSize.press(False)
+    other.abort()
+    assert scene.aside(lambda: read(pipe, len(sent))) == sent
+    scene.until(lambda: not stream.blocked)
+    assert (ReadSize.held, ReadSize.bytes) == (0, large)
 
 
 # The end
