@@ -66,9 +66,13 @@ class JsonAnswer:
         out = self._held
         document = self._document
         at = document.advance(text, 0, out)
-        self._text = text = text[at:]
-        if document.done and text.strip(" \t\r\n"):
-            raise TransformError(MALFORMED)
+        text = text[at:]
+        if document.done:  # the API server ends what it writes with a line feed
+            if text.strip(" \t\r\n"):
+                raise TransformError(MALFORMED)
+            out.append(text)
+            text = ""
+        self._text = text
         listing = document.listing or document.done
         left = len(text) if listing else len(text) + sum(map(len, out))
         if left > MAX_OBJECT_BYTES:

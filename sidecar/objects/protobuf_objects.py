@@ -13,9 +13,9 @@ from sidecar.objects.wire import MALFORMED, Field, fields, only, write_field
 
 MAGIC: Final = b"k8s\x00"
 # runtime.Unknown
-_TYPE_META: Final = 1
-_RAW: Final = 2
-_CONTENT_ENCODING: Final = 3
+TYPE_META: Final = 1
+RAW: Final = 2
+CONTENT_ENCODING: Final = 3
 # runtime.TypeMeta
 _API_VERSION: Final = 1
 _KIND: Final = 2
@@ -74,7 +74,7 @@ class Envelope(NamedTuple):
         """The same envelope around another message."""
         if message is self.message:
             return self.content
-        field = write_field(_RAW, message)
+        field = write_field(RAW, message)
         return b"".join((self.content[: self.begin], field, self.content[self.end :]))
 
 
@@ -84,14 +84,14 @@ def open_envelope(content: bytes) -> Envelope:
         raise TransformError(MALFORMED)
     found: dict[int, Field] = {}
     for field in fields(content, len(MAGIC), len(content)):
-        if field[0] in (_TYPE_META, _RAW, _CONTENT_ENCODING):
+        if field[0] in (TYPE_META, RAW, CONTENT_ENCODING):
             only(found, field)
-    if _RAW not in found or _content(content, found, _CONTENT_ENCODING):
+    if RAW not in found or _content(content, found, CONTENT_ENCODING):
         raise TransformError(MALFORMED)
     type_meta = TypeMeta()
-    if _TYPE_META in found:
-        type_meta = read_type_meta(content, *found[_TYPE_META][3:])
-    _, _, begin, start, end = found[_RAW]
+    if TYPE_META in found:
+        type_meta = read_type_meta(content, *found[TYPE_META][3:])
+    _, _, begin, start, end = found[RAW]
     return Envelope(content, type_meta, content[start:end], begin, end)
 
 

@@ -13,7 +13,10 @@ from typing import Final
 from sidecar.objects.inspection import MAX_OBJECT_BYTES, Expected, Inspection, TransformError
 from sidecar.objects.json_stream import EVENTS, TOO_LARGE
 from sidecar.objects.protobuf_objects import (
+    CONTENT_ENCODING,
     MAGIC,
+    RAW,
+    TYPE_META,
     TypeMeta,
     pass_envelope,
     pass_list_meta,
@@ -32,8 +35,6 @@ from sidecar.objects.wire import (
 )
 
 _MAX_HEAD_BYTES: Final = 1024  # an envelope's, before its message and behind it
-_TYPE_META: Final = 1
-_RAW: Final = 2
 _EVENT_TYPE: Final = 1
 _EVENT_OBJECT: Final = 2
 _EXTENSION_RAW: Final = 1
@@ -73,7 +74,7 @@ def _open_list(head: bytes, inspection: Inspection) -> _ListPassage | None:
         raw = read_field(head, kind[4], len(head))
     except CutError:
         return None
-    if not head.startswith(MAGIC) or kind[:2] != (_TYPE_META, BYTES) or raw[:2] != (_RAW, BYTES):
+    if not head.startswith(MAGIC) or kind[:2] != (TYPE_META, BYTES) or raw[:2] != (RAW, BYTES):
         return None  # judged at its end
     type_meta = read_type_meta(head, kind[3], kind[4])
     return _ListPassage(type_meta, raw[3], raw[4], inspection) if type_meta.is_list else None
@@ -135,7 +136,8 @@ class _ListPassage:
         if self._end > 0:
             raise TransformError(MALFORMED)
         for field in fields(rest, 0, len(rest)):
-            if field[0] in (_TYPE_META, _RAW) or field[3] != field[4]:
+            encoded = field[0] == CONTENT_ENCODING and field[3] != field[4]
+            if field[0] in (TYPE_META, RAW) or encoded:
                 raise TransformError(MALFORMED)
         return rest
 
