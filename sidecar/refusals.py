@@ -46,7 +46,7 @@ FOREIGN_VERSION = Denial(
 )
 FOREIGN_WRITE = Denial(
     Reason.CONFLICT,
-    "route/version",
+    "route/foreign-write",
     "this object was read from another cluster than the one that takes its writes; "
     "read it again, then apply the change",
 )

@@ -19,17 +19,18 @@ from sidecar.downstream import Client
 from sidecar.executor import Executor
 from sidecar.failover import Failover
 from sidecar.gate import Gate
+from sidecar.gauges import add_gauges
 from sidecar.kinds import Kinds
 from sidecar.limits import Limiter
 from sidecar.listener import Listener
 from sidecar.log import log_event
 from sidecar.member import Member
-from sidecar.metrics import Metrics, by_cluster
+from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
 from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED
 from sidecar.snapshot_file import SnapshotFile, own_namespace
-from sidecar.stream import RECORD, ReadSize
+from sidecar.stream import ReadSize
 from sidecar.tasks import cancel_all
 from sidecar.tokens import open_callers
 
@@ -94,7 +95,7 @@ class Server:
         self._draining_since = 0.0
         self._last_seen = 0.0
         self.stopped: asyncio.Future[None] = self.loop.create_future()
-        self._add_gauges()
+        add_gauges(self)
         if source.snapshot is not None:
             self.adopt(source.snapshot)
 
@@ -262,7 +263,7 @@ class Server:
         if shedding != self.shedding:
             self.shedding = shedding
             self.cautious = shedding or self.gate.draining
-            ReadSize.bytes = RECORD if shedding else 16 * RECORD
+            ReadSize.press(shedding)
             log_event(
                 "warning" if shedding else "info",
                 "shedding" if shedding else "shedding_over",
@@ -332,37 +333,6 @@ class Server:
         self.audit.flush()
         log.stdout.flush()
 
-    # -- numbers ----------------------------------------------------------------------------------
-
-    def _add_gauges(self) -> None:
-        gauge = self.metrics.gauge
-        gauge("mca_upstream_connections", "Connections to clusters.", self._count_upstream)
-        gauge("mca_cluster_health_status", "1 while a cluster is called, 0 while it is not.",
-              self._tell_health)  # fmt: skip
-        gauge("mca_downstream_connections", "Connections of applications.",
-              lambda: {"": len(self.clients)})  # fmt: skip
-        gauge("mca_streams", "Watches, logs and tunnels under way.", self._count_streams)
-        gauge("mca_snapshot_age_seconds", "Time since the snapshot was loaded.",
-              lambda: {"": time.time() - self.source.loaded_at}
-              if self.source.snapshot else {})  # fmt: skip
-        gauge("mca_snapshot_info", "The snapshot in use.",
-              lambda: {f'revision="{_label(self.source.snapshot.revision)}"': 1}
-              if self.source.snapshot else {})  # fmt: skip
-        gauge("mca_log_lines_dropped_total", "Lines of the log that nobody took.",
-              lambda: {"": log.stdout.dropped_lines}, kind="counter")  # fmt: skip
-        gauge("mca_memory_ratio", "Memory in use, of the cgroup's limit.",
-              lambda: {"": round(self.pressure.measure(), 4)})  # fmt: skip
-
-    def _count_upstream(self) -> dict[str, float]:
-        return by_cluster({name: len(held.connections) for name, held in self.members.items()}, sum)
-
-    def _tell_health(self) -> dict[str, float]:
-        return by_cluster({name: held.available for name, held in self.members.items()}, min)
-
-    def _count_streams(self) -> dict[str, float]:
-        running = (client.exchange for client in self.clients)
-        return {"": sum(1 for exchange in running if exchange and exchange.decided.streams)}
-
 
 def _freeze() -> None:
     """What the start made stays: the collector need not look at it again."""
@@ -396,7 +366,3 @@ def _host_names(settings: Settings) -> frozenset[bytes]:
 def _name(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _label(text: str) -> str:
-    return "".join(char if char.isalnum() or char in "-._:" else "_" for char in text)[:64]

@@ -2,12 +2,13 @@ import pytest
 
 from sidecar import refusals
 from sidecar.policy.verdict import REASON_CODES, Denial
-from sidecar.refusals import bad_body, head_too_large
+from sidecar.refusals import bad_body, head_too_large, unreadable_body
 
 EVERY = {
     **{name: value for name, value in vars(refusals).items() if isinstance(value, Denial)},
     "head_too_large": head_too_large(8192),
     "bad_body": bad_body("a chunk size is malformed"),
+    "unreadable_body": unreadable_body("it is not JSON"),
 }
 
 
@@ -21,6 +22,13 @@ EVERY = {
         ("LINE_ENDS", 400),
         ("HEAD_STALLED", 408),
         ("CLUSTER_REPLACED", 410),
+        ("CLUSTER_MOVED", 410),
+        ("FOREIGN_VERSION", 410),
+        ("FOREIGN_WRITE", 409),
+        ("NOT_ACCEPTABLE", 406),
+        ("NO_SEAT", 429),
+        ("NO_STREAM", 429),
+        ("unreadable_body", 400),
         ("head_too_large", 431),
         ("bad_body", 400),
     ],
