@@ -17,14 +17,17 @@ _FIXED = frozenset({"MCA_SERVICE_ACCOUNT", "MCA_SERVICE_ACCOUNT_DIR", "MCA_METRI
 
 
 def sidecar_env(
-    env: Mapping[str, str], folder: str, namespace: str, *, refresh_wait_s: float
+    env: Mapping[str, str], private: str, shown: str, namespace: str, *, refresh_wait_s: float
 ) -> dict[str, str]:
-    """All but the ports; a limit that the user has set by its variable stays."""
+    """All but the ports; a limit that the user has set by its variable stays.
+
+    `private` is the sidecar's folder, `shown` the one that its client may know.
+    """
     return {
         **{name: value for name, value in env.items() if name not in _FIXED},
-        "MCA_SNAPSHOT": f"{folder}/snapshot.json",
-        "MCA_IDENTITY_DIR": f"{folder}/identity",
-        "MCA_CLIENTS_DIR": f"{folder}/clients",
+        "MCA_SNAPSHOT": f"{private}/snapshot.json",
+        "MCA_IDENTITY_DIR": f"{private}/identity",
+        "MCA_CLIENTS_DIR": f"{shown}/clients",
         "MCA_CONTAINERS": CONTAINER,
         "MCA_NAMESPACE": namespace,
         "MCA_POD": "mca-run",
@@ -51,9 +54,9 @@ def command_env(env: Mapping[str, str], kubeconfig: str, host: str, port: int) -
     }
 
 
-def render_kubeconfig(folder: str, context: str, namespace: str, host: str, port: int) -> bytes:
+def render_kubeconfig(shown: str, context: str, namespace: str, host: str, port: int) -> bytes:
     """One context, under the name that its user knows it by (JSON is YAML)."""
-    client = f"{folder}/clients/{CONTAINER}"
+    client = f"{shown}/clients/{CONTAINER}"
     document = {
         "apiVersion": "v1",
         "kind": "Config",

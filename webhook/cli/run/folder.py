@@ -1,8 +1,11 @@
-"""Owns the private folder of one run: in memory where there is such a place, gone at the end.
+"""Owns the folders of one run: in memory where there is such a place, gone at the end.
 
-Must not know what is put there. A run that was killed leaves its folder behind; the lock on a
-folder tells the next run that nobody lives in it any more. (A process id in its name would not:
-another container may share the place, and the same ids mean other processes there.)
+Must not know what is put there. There are two of a run, each with a random name of its own: the
+private one holds credentials and the identity's key, the other what the command is to find, so that
+the path of one, or a mount of it into a container, does not lead to the other. A run that was
+killed leaves its folders behind; the lock on a folder tells the next run that nobody lives in it
+any more. (A process id in its name would not: another container may share the place, and the same
+ids mean other processes there.)
 """
 
 import fcntl
@@ -12,17 +15,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-_PREFIX = "mca-run-"
+PRIVATE = "mca-run-"
+SHOWN = "mca-app-"
 
 
 class RunFolder:
     """Ours alone, and locked as long as we live."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], prefix: str = PRIVATE) -> None:
         places = list(_find_places(env))
         for place in places:
             _remove_dead(place)
-        self.path, self._lock = _make(places)
+        self.path, self._lock = _make(places, prefix)
 
     def remove(self) -> None:
         """Remove it with all that is in it; a second call does nothing."""
@@ -49,10 +53,10 @@ def _find_places(env: Mapping[str, str]) -> Iterator[str]:
             yield place
 
 
-def _make(places: list[str]) -> tuple[str, int]:
+def _make(places: list[str], prefix: str) -> tuple[str, int]:
     for place in places:
         try:
-            path = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+            path = tempfile.mkdtemp(prefix=prefix, dir=place)
         except OSError:
             continue
         try:
@@ -69,7 +73,7 @@ def _make(places: list[str]) -> tuple[str, int]:
 
 def _remove_dead(place: str) -> None:
     with os.scandir(place) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(_PREFIX)]
+        names = [entry.name for entry in entries if entry.name.startswith((PRIVATE, SHOWN))]
     for name in names:
         path = os.path.join(place, name)
         # Another user's cannot be opened, a living one's lock cannot be had.

@@ -20,7 +20,7 @@ from webhook.cli.run import environment
 from webhook.cli.run.child import CommandError, find_command, start
 from webhook.cli.run.contexts import Context, read_context
 from webhook.cli.run.exec_plugin import Issued, Plugin, PluginError, PluginRun
-from webhook.cli.run.folder import RunFolder
+from webhook.cli.run.folder import SHOWN, RunFolder
 from webhook.cli.run.foreground import signals_held, wait_for
 from webhook.cli.run.kubeconfig import Kubeconfig, KubeconfigError, load_kubeconfig
 from webhook.cli.run.members import MemberError, Members
@@ -106,6 +106,8 @@ class _Session:
             issued = self._issue_first(home, home.login)
         folder = RunFolder(env)
         stack.callback(folder.remove)
+        shown = RunFolder(env, SHOWN)
+        stack.callback(shown.remove)
         self._add_members(Members(folder, home, issued), kubeconfig, issued)
         report.listeners.append(self._hear)
         sidecar = SidecarChild(report)
@@ -113,11 +115,11 @@ class _Session:
         if self._renewal is not None:
             stack.callback(self._renewal.end)
             report.on_call = self._note_call
-        self._start_sidecar(sidecar, folder, home)
-        kubeconfig_path = folder.write(
+        self._start_sidecar(sidecar, folder, shown, home)
+        kubeconfig_path = shown.write(
             "kubeconfig",
             environment.render_kubeconfig(
-                folder.path, home.name, home.namespace, HOST, sidecar.port
+                shown.path, home.name, home.namespace, HOST, sidecar.port
             ),
         )
         command_env = environment.command_env(env, kubeconfig_path, HOST, sidecar.port)
@@ -165,9 +167,13 @@ class _Session:
             for name, why in (left_out | members.left_out).items():
                 complain(f"context {name!r} is left out: {why}")
 
-    def _start_sidecar(self, sidecar: SidecarChild, folder: RunFolder, home: Context) -> None:
+    def _start_sidecar(
+        self, sidecar: SidecarChild, folder: RunFolder, shown: RunFolder, home: Context
+    ) -> None:
         wait_s = _REFRESH_WAIT_S if self._renewal is not None else 0.0
-        env = environment.sidecar_env(self._env, folder.path, home.namespace, refresh_wait_s=wait_s)
+        env = environment.sidecar_env(
+            self._env, folder.path, shown.path, home.namespace, refresh_wait_s=wait_s
+        )
         try:
             sidecar.start(env)
         except SidecarError as error:

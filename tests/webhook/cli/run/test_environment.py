@@ -48,13 +48,13 @@ def test_the_sidecar_keeps_the_users_limits_and_nothing_that_a_run_decides() -> 
         "MCA_METRICS": "public",
         "PATH": "/bin",
     }
-    assert sidecar_env(env, "/f", "team-a", refresh_wait_s=15.0) == {
+    assert sidecar_env(env, "/f", "/shown", "team-a", refresh_wait_s=15.0) == {
         "PATH": "/bin",
         "MCA_CONNECT_TIMEOUT": "9",
         "MCA_LOG_LEVEL": "info",
         "MCA_SNAPSHOT": "/f/snapshot.json",
         "MCA_IDENTITY_DIR": "/f/identity",
-        "MCA_CLIENTS_DIR": "/f/clients",
+        "MCA_CLIENTS_DIR": "/shown/clients",
         "MCA_CONTAINERS": "app",
         "MCA_NAMESPACE": "team-a",
         "MCA_POD": "mca-run",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webhook.cli.run.folder import RunFolder
+from webhook.cli.run.folder import SHOWN, RunFolder
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -58,16 +58,19 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(tmp_path: 
         "from webhook.cli.run.folder import RunFolder\n"
         f"folder = RunFolder({{'XDG_RUNTIME_DIR': {str(tmp_path)!r}}})\n"
         "folder.write('token', b'secret')\n"
+        f"RunFolder({{'XDG_RUNTIME_DIR': {str(tmp_path)!r}}}, {SHOWN!r})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
-    (dead,) = tmp_path.iterdir()
+    dead, shown = sorted(tmp_path.iterdir(), reverse=True)
     assert (dead / "token").exists()
+    assert shown.name.startswith(SHOWN)
     (tmp_path / "mca-run-file").write_text("not a folder")
     (tmp_path / "else").mkdir()
     living = make(tmp_path)
     try:
         assert not dead.exists()
+        assert not shown.exists()
         another = make(tmp_path)
         another.remove()
         assert Path(living.path).is_dir()

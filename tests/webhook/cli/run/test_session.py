@@ -519,24 +519,52 @@ def test_ignored_signals_stay_ignored(home: Home, control_plane: ControlPlane) -
     assert (process.returncode, out, err) == (0, "still here\n", "")
 
 
-def test_kill_9_leaves_no_process_and_the_next_run_removes_the_folder(
+def test_its_files_do_not_lead_to_the_credentials(
+    home: Home, control_plane: ControlPlane, token: str
+) -> None:
+    """Whoever mounts the kubeconfig's folder into a container takes nothing else along."""
+    home.write_kubeconfig(kubeconfig(control_plane, {"token": token}))
+    process = home.start("run", "--", *python(TRAP))
+    assert process.stdout is not None
+    shown = Path(process.stdout.readline().strip()).parent
+    (private,) = [path for path in home.runtime.iterdir() if path != shown]
+    assert sorted(path.relative_to(shown).as_posix() for path in shown.rglob("*")) == [
+        "clients",
+        "clients/app",
+        "clients/app/ca.crt",
+        "clients/app/namespace",
+        "clients/app/token",
+        "kubeconfig",
+    ]
+    held = {path: path.read_text() for path in shown.rglob("*") if path.is_file()}
+    assert not [path for path, text in held.items() if token in text or private.name in text]
+    assert {path.name for path in private.iterdir()} == {"identity", "members", "snapshot.json"}
+    assert shown.name.rpartition("-")[2] not in private.name
+    process.terminate()
+    process.communicate(timeout=20)
+    assert home.left_behind() == []
+
+
+def test_kill_9_leaves_no_process_and_the_next_run_removes_the_folders(
     home: Home, control_plane: ControlPlane
 ) -> None:
     home.write_kubeconfig(kubeconfig(control_plane, {"token": "s3cret"}))
     process = home.start("run", "--", *python(TRAP))
     assert process.stdout is not None
-    folder = Path(process.stdout.readline().strip()).parent
-    assert (folder / "members" / "home" / "token").read_text() == "s3cret"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    (sidecar,) = [pid for pid in find_processes(str(folder)) if is_sidecar(pid)]
+    shown = Path(process.stdout.readline().strip()).parent
+    (private,) = [path for path in home.runtime.iterdir() if path != shown]
+    assert (private / "members" / "home" / "token").read_text() == "s3cret"
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (private, shown)} == {0o700}
+    (sidecar,) = [pid for pid in find_processes(str(shown)) if is_sidecar(pid)]
     process.kill()
     wait_until(lambda: not Path(f"/proc/{sidecar}").exists(), "the sidecar's end", 5)
-    assert folder.exists()
-    for pid in find_processes(str(folder)):  # the command: not ours to end
+    assert private.exists()
+    for pid in find_processes(str(shown)):  # the command: not ours to end
         os.kill(pid, signal.SIGTERM)
     process.communicate(timeout=20)
     assert home.mca("run", "true").returncode == 0
-    assert not folder.exists()
+    assert not private.exists()
+    assert not shown.exists()
 
 
 def test_a_sidecar_that_ends_is_told_and_the_command_goes_on(

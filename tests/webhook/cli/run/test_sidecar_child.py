@@ -22,7 +22,7 @@ def env(tmp_path: Path, control_plane: ControlPlane) -> dict[str, str]:
     )
     (tmp_path / "snapshot.json").write_text(document)
     (tmp_path / "token").write_text("one")
-    return sidecar_env(os.environ, str(tmp_path), "a", refresh_wait_s=0)
+    return sidecar_env(os.environ, str(tmp_path), str(tmp_path), "a", refresh_wait_s=0)
 
 
 def test_a_port_that_is_taken_after_all_is_not_waited_for(
