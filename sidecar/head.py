@@ -17,6 +17,7 @@ from sidecar.grammar import (
     parse_body_length,
     parse_connection,
 )
+from sidecar.media_ranges import reduce_accepts
 from sidecar.policy.verdict import Denial, Reason
 
 MAX_FIELDS = 200
@@ -87,9 +88,6 @@ _NEVER_REPEAT = frozenset((b"traceparent", b"tracestate", b"x-request-id", b"kub
 _UPGRADES = frozenset((b"websocket", b"spdy/3.1"))
 
 _FRAMING_LINE = re.compile(rb"\r\n(?:Content-Length: [0-9]+|Transfer-Encoding: chunked)(?=\r\n|\Z)")
-_JSON = b"application/json"
-_PROTOBUF = b"application/vnd.kubernetes.protobuf"
-_ANYTHING = frozenset((b"*/*", b"application/*", b""))
 _MEMO_INSPECTED = 256
 
 _lines: dict[bytes, bytes] = {}
@@ -123,15 +121,14 @@ class RequestHead(NamedTuple):
     def inspected(self, tagged: bool) -> "RequestHead | None":
         """The head of a request whose answer is looked into; None: no answer would be taken.
 
-        It asks for no compression, and only for formats that sidecar.objects reads. `tagged`: for
-        JSON alone, where the client takes it, since a list in protobuf cannot grow on its way.
+        It asks for no compression, and only for formats that sidecar.objects reads.
         """
         key = (self.kept, tagged)
         kept = _inspected.get(key)
         if kept is None:
             if len(_inspected) >= _MEMO_INSPECTED:
                 _inspected.clear()
-            kept = _inspected[key] = _reduce_accepts(self.kept, tagged)
+            kept = _inspected[key] = reduce_accepts(self.kept, tagged)
         return self._replace(kept=kept) if kept else None
 
 
@@ -334,39 +331,6 @@ def _apply_connection(fields: _Fields, tokens: set[bytes]) -> Denial | None:
     if b"traceparent" in named:
         fields.traced = False
     return None
-
-
-def _reduce_accepts(kept: bytes, tagged: bool) -> bytes:
-    """The lines without Accept-Encoding and with one Accept; b"" where nothing is left of it."""
-    lines = []
-    accepts: list[bytes] = []
-    for line in kept.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name == b"accept":
-            accepts.append(value)
-        elif name != b"accept-encoding":
-            lines.append(line)
-    # The API server reads the first line alone; none means JSON to it.
-    found = _readable(accepts[0] if accepts else b"*/*", tagged)
-    if not found:
-        return b""
-    lines.append(b"Accept: " + b",".join(found))
-    return b"\r\n".join(lines)
-
-
-def _readable(accept: bytes, tagged: bool) -> list[bytes]:
-    """The media ranges of an Accept that can be read, with their parameters."""
-    found: list[tuple[bytes, bytes]] = []
-    for media_range in accept.split(b","):
-        media, semicolon, parameters = media_range.strip(b" \t").partition(b";")
-        media = media.strip(b" \t").lower()
-        if media in _ANYTHING:
-            media = _JSON
-        if media in (_JSON, _PROTOBUF):
-            found.append((media, media + semicolon + parameters))
-    json = [media_range for media, media_range in found if media == _JSON]
-    return json if tagged and json else [media_range for _, media_range in found]
 
 
 def _websocket_protocols(fields: _Fields) -> bytes:

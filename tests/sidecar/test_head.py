@@ -392,3 +392,35 @@ def test_a_second_look_is_the_first(lines: list[bytes]) -> None:
         assert first._replace(repeats=False) == second._replace(repeats=False)
     else:
         assert first == second
+
+
+# Answers that are looked into
+
+
+def test_a_head_may_ask_for_what_can_be_read_alone() -> None:
+    """Which that is, test_media_ranges tells."""
+    head = accepted(b"Accept: application/cbor,application/json", b"Accept-Encoding: gzip")
+    for _ in range(2):  # the second is remembered
+        found = head.inspected(False)
+        assert found is not None
+        assert kept(found) == [b"Accept: application/json"]
+        assert found._replace(kept=head.kept) == head
+        assert accepted(b"Accept: application/yaml").inspected(False) is None
+
+
+def test_what_is_remembered_of_them_is_bounded() -> None:
+    for number in range(2 * head_module._MEMO_INSPECTED):
+        assert accepted(b"X-Number: %d" % number).inspected(True) is not None
+    assert len(head_module._inspected) <= head_module._MEMO_INSPECTED
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])
+def test_a_body_of_another_length_is_framed_by_it(framing: bytes) -> None:
+    head = accepted(b"X-A: Content-Length: 9", framing, b"Content-Type: application/json")
+    resized = head.resized(123)
+    assert resized.length == 123
+    expected = [b"X-A: Content-Length: 9", b"Content-Type: application/json"]
+    assert kept(resized) == [*expected, b"Content-Length: 123"]
+    looked_into = head.inspected(True)
+    assert looked_into is not None
+    assert b"Content-Length: 123" in kept(looked_into.resized(123))
