@@ -34,6 +34,11 @@ class Body(Protocol):
     done: bool
 
     @property
+    def timed(self) -> bool:
+        """It was all there when it began: the rest must come soon."""
+        ...
+
+    @property
     def between_chunks(self) -> bool:
         """A chunk of our own may stand here."""
         ...
@@ -56,6 +61,7 @@ class LengthBody:
 
     __slots__ = ("done", "left", "listener")
 
+    timed = True
     between_chunks = False
 
     def __init__(self, length: int, listener: Listener | None = None) -> None:
@@ -86,6 +92,7 @@ class EndlessBody:
 
     __slots__ = ("done", "listener")
 
+    timed = False
     between_chunks = False
 
     def __init__(self, listener: Listener | None = None) -> None:
@@ -109,6 +116,8 @@ class ChunkedBody:
     """A body in chunks. Forwards the frames themselves, up to and without any trailer."""
 
     __slots__ = ("_held", "_left", "_state", "_trailer_bytes", "done", "listener")
+
+    timed = False
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._state = _AT_SIZE

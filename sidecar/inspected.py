@@ -86,6 +86,10 @@ class InspectedBody:
         self._exchange.responding = True
         return head
 
+    @property
+    def timed(self) -> bool:
+        return self._framing.timed
+
     def skip(self, size: int) -> None:
         """Nothing passes unseen."""
 

@@ -278,7 +278,7 @@ class Upstream(TlsStream):
             sound = head is not None and head.keep_alive and not surplus
             # A cluster that refused an upgrade may have begun it: CVE-2018-1002105.
             self._finish(exchange, sound and not exchange.head.upgrade)
-        elif isinstance(body, LengthBody):
+        elif body.timed:
             self.deadline = monotonic() + self.member.limits.body_timeout_s
 
     def passage(self) -> tuple[TlsStream | None, int]:

@@ -175,3 +175,8 @@ def test_nothing_passes_unseen() -> None:
     assert body.unseen == 0
     body.feed(OURS)
     assert not body.done
+
+
+def test_a_body_of_known_length_must_come_in_time() -> None:
+    assert open_body(begin(), b"Content-Length: 5").timed
+    assert not open_body(begin(), b"Transfer-Encoding: chunked").timed
