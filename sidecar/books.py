@@ -116,6 +116,8 @@ def describe(
             ("objectNamespace", info.namespace),
             ("name", info.name),
             ("path", "" if info.is_resource else info.path),
+            ("targetContainer", info.container),
+            ("insecureBackend", "true" if info.insecure_backend else ""),
             ("fieldSelector", info.field_selector),
             ("labelSelector", info.label_selector),
         )

@@ -8,19 +8,15 @@ request would pay for the calls that it is split into.
 
 from __future__ import annotations
 
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.chunks import Body, FramingError, request_body
 from sidecar.exchange import Exchange
-from sidecar.gathering import Gathering
-from sidecar.grammar import CHUNKED
 from sidecar.head import cut_trace
+from sidecar.pending import gather, learn
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.refusals import (
-    BODIES,
-    BODY_TOO_LARGE,
     HEAD_STALLED,
     LINE_ENDS,
     SHED,
@@ -28,7 +24,6 @@ from sidecar.refusals import (
     bad_body,
     head_too_large,
 )
-from sidecar.scope_wait import ScopeWait
 from sidecar.status import own_response, status_response
 from sidecar.stream import NEVER, TlsStream
 
@@ -37,8 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.gate import Decided, Known
+    from sidecar.gathering import Gathering
     from sidecar.head import RequestHead
-    from sidecar.policy.verdict import Body as JudgedBody, NeedScope
+    from sidecar.pending import Asked, Pending
+    from sidecar.policy.verdict import Body as JudgedBody
     from sidecar.server import Server
 
 _PIPELINED_BYTES = 65536
@@ -53,12 +50,12 @@ class Client(TlsStream):
         "_held",
         "_moved_at",
         "_partial",
-        "_pending",
         "_unsent",
         "books",
         "exchange",
         "gate",
         "idle_since",
+        "pending",
         "server",
     )
 
@@ -74,7 +71,7 @@ class Client(TlsStream):
         # What belongs to the call under way, and is given back when it has ended: a judged body's
         # share of memory, seats.
         self._held: tuple[Callable[[], None], ...] = ()
-        self._pending: Gathering | ScopeWait | None = None  # a request that is not a call yet
+        self.pending: Pending | None = None  # a request that is not a call yet
         self._moved_at = 0.0
         self._unsent = 0
         self.deadline = self.idle_since + server.limits.handshake_timeout_s
@@ -87,7 +84,7 @@ class Client(TlsStream):
     # -- requests -------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
-        if self.exchange is not None or self._pending is not None:
+        if self.exchange is not None or self.pending is not None:
             self._on_more(data)
             return
         if self._partial:
@@ -122,9 +119,9 @@ class Client(TlsStream):
         self.deadline = monotonic() + limits.head_timeout_s
         self._partial = data
         if len(data) > limits.head_bytes:
-            self._refuse_early(head_too_large(limits.head_bytes))
+            self.refuse_early(head_too_large(limits.head_bytes))
         elif data.count(b"\n") != data.count(b"\r\n") or not data[:1].isalpha():
-            self._refuse_early(LINE_ENDS)
+            self.refuse_early(LINE_ENDS)
 
     def _more_of_head(self, data: bytes) -> bytes:
         """The head once it is complete. No byte is looked at twice: it may come one at a time."""
@@ -139,9 +136,9 @@ class Client(TlsStream):
             return whole
         limit = self.server.limits.head_bytes
         if len(head) > limit:
-            self._refuse_early(head_too_large(limit))
+            self.refuse_early(head_too_large(limit))
         elif data.count(b"\n") != head.count(b"\r\n", seen - 1):
-            self._refuse_early(LINE_ENDS)
+            self.refuse_early(LINE_ENDS)
         return b""
 
     def _judge(self, line: bytes, block: bytes, rest: bytes) -> None:
@@ -149,57 +146,57 @@ class Client(TlsStream):
         gate = self.gate
         limits = self.server.limits
         if len(line) + len(block) > limits.head_bytes:
-            self._refuse_early(head_too_large(limits.head_bytes))
+            self.refuse_early(head_too_large(limits.head_bytes))
             return
         block, trace = cut_trace(block)
         known = gate.blocks.get(block)
         if known is None:
             judged = gate.judge_block(block)
             if isinstance(judged, Denial):
-                self._refuse_early(judged)
+                self.refuse_early(judged)
                 return
             known = judged
         decided = known.decisions.get(line)
         if decided is None:
             found = gate.judge_line(known, line)
             if isinstance(found, Denial):
-                self._refuse_early(found, known, head_only=line.startswith(b"HEAD "))
+                self.refuse_early(found, known, head_only=line.startswith(b"HEAD "))
                 return
             decided = found
-        self._admit(known, decided, rest, trace)
+        self.admit(known, decided, rest, trace)
 
-    def _admit(
+    def admit(
         self,
         known: Known,
         decided: Decided,
         rest: bytes,
         trace: bytes,
-        asked: tuple[NeedScope, ...] = (),
+        asked: Asked = (),
     ) -> None:
         """A head that is sound: shed, refuse, learn more, gather its body, or forward."""
         head = known.head
         if self.server.shedding:
             self.gate.metrics.shed.value += 1
-            self._refuse(SHED, known, decided, close=True, retry_after=1)
+            self.refuse_request(SHED, known, decided, close=True, retry_after=1)
         elif decided.refusal is not None:
-            self._refuse_unread(decided.refusal, known, decided, rest)
+            self.refuse_unread(decided.refusal, known, decided, rest)
         elif head.upgrade and not decided.upgrades:
-            self._refuse(UPGRADE, known, decided, close=True)
+            self.refuse_request(UPGRADE, known, decided, close=True)
         elif decided.scope is not None:
-            self._learn_scope(ScopeWait(known, decided, decided.scope, asked, rest, trace))
+            learn(self, known, decided, rest, trace, asked)
         elif decided.needs is not None:
-            self._gather(known, decided, decided.needs.limit, rest, trace)
+            gather(self, known, decided, decided.needs, rest, trace)
         else:
             self._forward(known, decided, rest, trace)
 
-    def _refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
+    def refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
         """Refuse; the connection lives on if the request's body is here already."""
         body = request_body(known.head.length)
         try:
             _, rest = body.feed(rest)
         except FramingError:
             body.done = False
-        self._refuse(refusal, known, decided, close=not body.done, rest=rest)
+        self.refuse_request(refusal, known, decided, close=not body.done, rest=rest)
 
     def _forward(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
         head = known.head
@@ -257,7 +254,8 @@ class Client(TlsStream):
         """Bytes while a call is under way: its body, a tunnel's, or the next request's."""
         exchange = self.exchange
         if exchange is None:
-            self._on_pending(data)
+            if self.pending is not None:
+                self.pending.on_data(data)
         elif exchange.tunnel:
             exchange.bytes_in += len(data)
             upstream = exchange.upstream
@@ -273,126 +271,43 @@ class Client(TlsStream):
             if len(self._partial) > _PIPELINED_BYTES:
                 self.pause_reading()
 
-    # -- bodies that decide ---------------------------------------------------------------------
+    # -- what belongs to a call -------------------------------------------------------------------
 
-    def _gather(
-        self, known: Known, decided: Decided, limit: int, rest: bytes, trace: bytes
-    ) -> None:
-        length = known.head.length
-        reserved = limit if length == CHUNKED else length
-        if length > limit:
-            self._refuse(BODY_TOO_LARGE, known, decided, close=True)
-        elif not self.server.reserve_body(reserved):
-            self._refuse(BODIES, known, decided, close=True, retry_after=1)
-        else:
-            gathering = Gathering(known, decided, limit, reserved, trace)
-            self._pending = gathering
-            # One for the whole body: one that drips would hold its share of memory for ever.
-            self.deadline = monotonic() + self.server.limits.body_timeout_s
-            if known.head.expect and not rest:
-                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._on_gather(gathering, rest)
-
-    def _on_gather(self, gathering: Gathering, data: bytes) -> None:
-        refusal = gathering.feed(data)
-        if refusal is not None:
-            self._drop_pending()
-            self._refuse(refusal, gathering.known, gathering.decided, close=True)
-        elif gathering.done:
-            self._pending = None
-            self.hold(partial(self.server.release_body, gathering.reserved))
-            self._judge_body(gathering)
-
-    def _judge_body(self, gathering: Gathering, asked: tuple[NeedScope, ...] = ()) -> None:
-        known = gathering.known
-        decided = self.gate.judge_body(gathering.decided, known.caller, gathering.body())
-        if decided.scope is not None:
-            self._learn_scope(ScopeWait(known, decided, decided.scope, asked, body=gathering))
-            return
+    def forward_judged(self, gathering: Gathering, decided: Decided, body: JudgedBody) -> None:
+        """Forward a request whose body was held back until it was judged."""
         self._partial = gathering.rest
-        if decided.refusal is not None:
-            self._give_back()
-            self._refuse(decided.refusal, known, decided, rest=gathering.rest)
-            return
-        exchange = self._begin(decided, known.head, gathering.trace)
+        exchange = self._begin(decided, gathering.known.head, gathering.trace)
         exchange.asked = False
         exchange.replay = gathering.raw()
         exchange.bytes_in = len(exchange.replay)
-        self._dispatch(exchange, decided, gathering.body())
-
-    # -- kinds that are not known yet -------------------------------------------------------------
-
-    def _learn_scope(self, wait: ScopeWait) -> None:
-        """Pause the request until it is known whether its kind has namespaces."""
-        refusal = wait.too_many()
-        if refusal is not None:
-            self._refuse_scope(wait, refusal, None)
-            return
-        self._pending = wait
-        self.deadline = NEVER
-        self.server.kinds.learn(wait.scope, partial(self._on_scope, wait))
-
-    def _on_scope(self, wait: ScopeWait, failure: Denial | None) -> None:
-        """It is known now, or cannot be."""
-        if self._pending is not wait:
-            return  # the client has gone
-        self._pending = None
-        if failure is not None:
-            self._refuse_scope(wait, failure, None)
-        elif wait.body is not None:
-            self._judge_body(wait.body, wait.asked)
-        else:
-            found = self.gate.judge_line(wait.known, wait.decided.line)
-            if isinstance(found, Denial):
-                self._refuse_early(found, wait.known)
-                return
-            self._admit(wait.known, found, wait.rest, wait.trace, wait.asked)
-        if not self.blocked:
-            self.resume_reading()
-
-    def _refuse_scope(self, wait: ScopeWait, refusal: Denial, retry_after: int | None) -> None:
-        if wait.body is None:
-            self._refuse_unread(refusal, wait.known, wait.decided, wait.rest)
-            return
-        self._give_back()
-        self._partial = wait.body.rest
-        self._refuse(
-            refusal, wait.known, wait.decided, retry_after=retry_after, rest=wait.body.rest
-        )
-
-    def _on_pending(self, data: bytes) -> None:
-        pending = self._pending
-        if isinstance(pending, Gathering):
-            self._on_gather(pending, data)
-        elif pending is not None and pending.take(data) > _PIPELINED_BYTES:
-            self.pause_reading()
+        self._dispatch(exchange, decided, body)
 
     def hold(self, give_back: Callable[[], None]) -> None:
         """What is to be given back when the call has ended."""
         self._held = (*self._held, give_back)
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """The call has ended, or comes to nothing."""
         held, self._held = self._held, ()
         for give_back in held:
             give_back()
 
-    def _drop_pending(self) -> None:
-        pending, self._pending = self._pending, None
-        if isinstance(pending, Gathering):
-            self.server.release_body(pending.reserved)
-        elif pending is not None:
-            self._give_back()
+    def drop_pending(self) -> None:
+        """A request that was held back comes to nothing."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            pending.drop()
 
     # -- answers of our own ---------------------------------------------------------------------
 
-    def _refuse_early(
+    def refuse_early(
         self, refusal: Denial, known: Known | None = None, *, head_only: bool = False
     ) -> None:
         """Refuse what cannot be a request of ours; its end cannot be trusted, so close."""
-        self._drop_pending()
-        self._refuse(refusal, known, None, close=True, head_only=head_only)
+        self.drop_pending()
+        self.refuse_request(refusal, known, None, close=True, head_only=head_only)
 
-    def _refuse(
+    def refuse_request(
         self,
         refusal: Denial,
         known: Known | None,
@@ -403,6 +318,7 @@ class Client(TlsStream):
         retry_after: int | None = None,
         rest: bytes = b"",
     ) -> None:
+        """Refuse what is not a call yet; `rest` comes after it."""
         ident = self.gate.next_ident()
         now = monotonic()
         caller = known.caller if known is not None else None
@@ -506,7 +422,7 @@ class Client(TlsStream):
     def _continue(self) -> None:
         """Take what was pipelined, unless the next read has taken it along."""
         rest = self._partial
-        if rest and self.exchange is None and self._pending is None and not self.closed:
+        if rest and self.exchange is None and self.pending is None and not self.closed:
             self._partial = b""
             self.on_data(rest)
 
@@ -521,7 +437,7 @@ class Client(TlsStream):
         self.exchange = None
         exchange.over = True
         if self._held:
-            self._give_back()
+            self.give_back()
 
     def _linger(self) -> None:
         """Close, but let the client read the answer first: bytes unread would make a reset."""
@@ -569,7 +485,7 @@ class Client(TlsStream):
         self._unsent = 0
         exchange = self.exchange
         if exchange is None:
-            if self._pending is None and not self.discarding:
+            if self.pending is None and not self.discarding:
                 self._next(monotonic(), self._partial)
         elif exchange.upstream is not None:
             exchange.upstream.resume_reading()
@@ -592,7 +508,7 @@ class Client(TlsStream):
 
     def on_lost(self, reason: str) -> None:
         self.server.forget(self)
-        self._drop_pending()
+        self.drop_pending()
         exchange = self.exchange
         if exchange is None:
             return
@@ -620,10 +536,10 @@ class Client(TlsStream):
             message = "the request's body stalled"
             exchange.close = True
             exchange.fail(Reason.REQUEST_TIMEOUT, "http/stalled", message)
-        elif self._pending is not None:
-            self._refuse_early(HEAD_STALLED, self._pending.known)
+        elif self.pending is not None:
+            self.refuse_early(HEAD_STALLED, self.pending.known)
         elif self._partial:
-            self._refuse_early(HEAD_STALLED)
+            self.refuse_early(HEAD_STALLED)
         else:
             self.vanish()
 
@@ -646,7 +562,7 @@ class Client(TlsStream):
         """Nothing is under way: closing it now disturbs no call."""
         return (
             self.exchange is None
-            and self._pending is None
+            and self.pending is None
             and not self._partial
             and not self.blocked
             and not self.discarding

@@ -32,7 +32,8 @@ class Executor:
         """Do what the plan says; `body` is the call's, where it was gathered."""
         decided = exchange.decided
         plan = decided.plan
-        if plan is None:  # a permit brings one: without it nothing is forwarded
+        member = self._failover.choose(plan) if plan is not None else None
+        if plan is None or member is None:  # a permit brings one: without it nothing is forwarded
             exchange.fail(Reason.INTERNAL_ERROR, "policy/no-plan", "the call has no plan")
             return
         begun = self._limiter.begin(decided.caller.container, decided.info, exchange.started)
@@ -41,7 +42,7 @@ class Executor:
             return
         if begun is not None:
             client.hold(begun)
-        self._send(client, exchange, self._failover.choose(plan), body)
+        self._send(client, exchange, member, body)
 
     def fall_back(self, client: Client, exchange: Exchange, refusal: Denial) -> bool:
         """A member did not take the call: does another?"""

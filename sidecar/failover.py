@@ -47,10 +47,14 @@ class Failover:
             if route.stand_ins
         }
 
-    def choose(self, plan: Plan) -> Member:
-        """The first candidate that is up; the first of all if none is."""
-        candidates = [self._members[name] for name in plan.candidates]
-        return next((member for member in candidates if member.available), candidates[0])
+    def choose(self, plan: Plan) -> Member | None:
+        """The first candidate that is up; the first of all if none is; None if all are gone."""
+        known = map(self._members.get, plan.candidates)
+        candidates = [member for member in known if member is not None]
+        for member in candidates:
+            if member.available:
+                return member
+        return candidates[0] if candidates else None
 
     def is_misplaced(self, decided: Decided) -> bool:
         """Would the same call go elsewhere now?"""
@@ -58,7 +62,7 @@ class Failover:
         if plan is None or len(plan.candidates) < 2:
             return False
         member = self.choose(plan)
-        return member.available and member is not decided.member
+        return member is not None and member.available and member is not decided.member
 
     def choose_next(self, exchange: Exchange, refusal: Denial) -> Member | None:
         """Where a call goes that one candidate did not take; None: nowhere."""
@@ -71,7 +75,7 @@ class Failover:
         # One failure is enough here: who reads elsewhere must go on there, until this one is back.
         failed.health.trip(refusal.message)
         member = self.choose(plan)
-        return member if member.available else None
+        return member if member is not None and member.available else None
 
     def settle(self, exchange: Exchange, member: Member, body: Body | None) -> Denial | None:
         """Make the call this member's; or why it cannot be."""

@@ -115,6 +115,9 @@ class Inquiry:
         message = f"cluster {self._member} did not answer within {self._timeout_s:g} s"
         self._tell(Denial(Reason.TIMEOUT, "upstream/timeout", message))
 
+    def _too_large(self) -> Denial:
+        return self._malformed(f"it is larger than {self._limit} bytes")
+
     def _malformed(self, why: str) -> Denial:
         message = f"the answer of cluster {self._member} cannot be used: {why}"
         return Denial(Reason.BAD_GATEWAY, "upstream/malformed", message)
@@ -125,14 +128,12 @@ class Inquiry:
         self.queue(data)
 
     def queue(self, data: bytes) -> None:
-        if self._exchange is None:
+        if self._exchange is None or len(self._raw) > self._limit + _MAX_HEAD:
             return
         self._raw += data
         if len(self._raw) > self._limit + _MAX_HEAD:
-            self._raw.clear()
-            why = f"it is larger than {self._limit} bytes"
             # Not from within the connection that is just bringing it.
-            self._loop.call_soon(self._tell, self._malformed(why))
+            self._loop.call_soon(self._tell, self._too_large())
 
     def flush(self) -> None:
         """Nothing waits to be sent."""
@@ -146,6 +147,9 @@ class Inquiry:
     def complete(self, exchange: Exchange, now: float) -> None:
         self._exchange = None
         exchange.over = True
+        if len(self._raw) > self._limit + _MAX_HEAD:
+            self._tell(self._too_large())
+            return
         try:
             told: Told | Denial = read_answer(bytes(self._raw), exchange.ident)
         except (ResponseError, FramingError) as failure:

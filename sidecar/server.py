@@ -28,7 +28,7 @@ from sidecar.member import Member
 from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
-from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED
+from sidecar.readmission import Readmission
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from sidecar.stream import ReadSize
 from sidecar.tasks import cancel_all
@@ -86,6 +86,7 @@ class Server:
         self.kinds = Kinds(self.loop, self.gate)
         self.failover = Failover(self.gate)
         self.executor = Executor(self.failover, self.limiter)
+        self.readmission = Readmission(self.loop, self.gate, self.kinds, self.failover)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
         self._gathered = 0
@@ -149,7 +150,8 @@ class Server:
             member.retire()
         if gone:
             self._leaving += gone
-            self._end_watches(gone)
+            self.readmission.leave_members(self.clients, gone)
+        self.readmission.review(self.clients)
 
     def _compile(self) -> None:
         snapshot = self.source.snapshot
@@ -160,21 +162,8 @@ class Server:
         audiences = frozenset().union(*told) if len(told) == len(known) else None
         self.gate.adopt(compile_policy(snapshot, audiences), self.members)
 
-    def _end_watches(self, gone: list[Member]) -> None:
-        """Versions of one cluster mean nothing to another: informers must list again."""
-        for client in list(self.clients):
-            exchange = client.exchange
-            if exchange is not None and exchange.watching and exchange.decided.member in gone:
-                exchange.end_watch(CLUSTER_REPLACED)
-
     def _end_misplaced(self) -> None:
-        """A member went down or came back: watches that would go elsewhere now begin anew there."""
-        for client in list(self.clients):
-            exchange = client.exchange
-            if exchange is None or not exchange.decided.watch:
-                continue
-            if self.failover.is_misplaced(exchange.decided):
-                client.end_stream(exchange, CLUSTER_MOVED)
+        self.readmission.end_misplaced(self.clients)
 
     # -- connections ------------------------------------------------------------------------------
 

@@ -47,8 +47,8 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
 def parse_loopback_addresses(text: str) -> tuple[Address, ...]:
     addresses = parse_addresses(text)
     for address in addresses:
-        # The certificate names loopback alone, and nothing else may reach the application's API.
-        if address.host != "::1" and not address.host.startswith("127."):
+        # The certificate names these two alone, and nothing else may reach the application's API.
+        if address.host not in ("127.0.0.1", "::1"):
             raise ValueError(f"{address} is not loopback; use 127.0.0.1 or [::1]")
     return addresses
 

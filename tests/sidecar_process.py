@@ -47,13 +47,18 @@ RawLine = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a snapshot says about a cluster; a `token` becomes a file as the kubelet mounts it."""
+    """What a snapshot says about a cluster; a `token` becomes a file as the kubelet mounts it.
+
+    `health` and `limits` are the snapshot's own fields, left out where they are None.
+    """
 
     server: str
     ca_pem: str
     token: str | None = None
     certificate: Pair | None = None
     tls_server_name: str | None = None
+    health: Mapping[str, Any] | None = None
+    limits: Mapping[str, int] | None = None
 
 
 def cluster_of(plane: ControlPlane, *, certificate: bool = False) -> Cluster:
@@ -71,6 +76,7 @@ def cluster_of(plane: ControlPlane, *, certificate: bool = False) -> Cluster:
 
 
 ADMINS = ["system:masters"]
+MEMBERS = ("home", "west", "east")
 # What the first sidecar minted, given to the next ones: minting is most of the time of a start.
 _identity: dict[str, bytes] = {}
 
@@ -78,8 +84,9 @@ _identity: dict[str, bytes] = {}
 class SidecarProcess:
     """`with SidecarProcess(plane) as sidecar:` - started and ready on entry, gone on exit.
 
-    `cluster` is a control plane, a `Cluster`, or None with a `snapshot` of one's own (bytes are
-    written as they are); neither means that no MCA_SNAPSHOT is set. `env` wins over ours, with
+    `cluster` is a control plane, a `Cluster`, several (home, west, east) with `rules` (`tenant`,
+    `routes`), or None with a `snapshot` of one's own (bytes are written as they are); neither means
+    that no MCA_SNAPSHOT is set. `env` wins over ours, with
     {port} and {admin_port} filled in, and None takes a variable away. `before` are Python
     statements for the process before it becomes the sidecar. `stdout` replaces the file that
     `audit_lines` reads. `mint` has it make an identity of its own; else it finds one, as a
@@ -88,7 +95,7 @@ class SidecarProcess:
 
     def __init__(
         self,
-        cluster: ControlPlane | Cluster | None = None,
+        cluster: ControlPlane | Cluster | Sequence[Cluster] | None = None,
         *,
         snapshot: Mapping[str, Any] | bytes | None = None,
         env: Mapping[str, str | None] | None = None,
@@ -99,6 +106,7 @@ class SidecarProcess:
         port: int = 0,
         mint: bool = False,
         arguments: Sequence[str] = (),
+        rules: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mca-sidecar-"))
         self.folder.chmod(0o755)
@@ -120,8 +128,10 @@ class SidecarProcess:
         self.killed = False
         if isinstance(cluster, ControlPlane):
             cluster = cluster_of(cluster)
-        if cluster is not None:
+        if isinstance(cluster, Cluster):
             self.point_to(cluster)
+        elif cluster is not None:
+            self.point_to(*cluster, **rules or {})
         elif snapshot is not None:
             self.write_snapshot(snapshot)
 
@@ -134,8 +144,12 @@ class SidecarProcess:
 
     @property
     def token_path(self) -> Path:
-        """The token file that the snapshot names, behind a `..data` link as in a pod."""
-        return self.folder / "credentials" / "token"
+        """The home cluster's token file, behind a `..data` link as in a pod."""
+        return self.token_path_of("home")
+
+    def token_path_of(self, name: str) -> Path:
+        """The token file of one cluster: each has its own."""
+        return self.folder / ("credentials" if name == "home" else f"credentials-{name}") / "token"
 
     def write_snapshot(self, snapshot: Mapping[str, Any] | bytes) -> None:
         """Put a snapshot in place, as an atomic rename."""
@@ -145,25 +159,12 @@ class SidecarProcess:
         draft.rename(self.snapshot_path)
 
     def render_snapshot(self, *clusters: Cluster, **changes: Any) -> dict[str, Any]:
-        """A snapshot document with a revision of its own."""
+        """A snapshot document with a revision of its own; the first cluster is home."""
         self.revision += 1
-        members = []
-        for name, cluster in zip(("home", "west", "east"), clusters, strict=False):
-            if cluster.certificate is not None:
-                pair = cluster.certificate
-                credentials = {"certFile": str(pair.certificate), "keyFile": str(pair.key)}
-            else:
-                credentials = {"tokenFile": str(self.token_path)}
-            bundle = base64.b64encode(cluster.ca_pem.encode()).decode()
-            members.append(
-                {
-                    "name": name,
-                    "server": cluster.server,
-                    "caBundle": bundle,
-                    "tlsServerName": cluster.tls_server_name,
-                    "credentials": credentials,
-                }
-            )
+        members = [
+            self._render_member(name, cluster)
+            for name, cluster in zip(MEMBERS, clusters, strict=False)
+        ]
         document: dict[str, Any] = {
             "apiVersion": "mca.io/v1alpha1",
             "kind": "Snapshot",
@@ -176,16 +177,36 @@ class SidecarProcess:
         }
         return document | changes
 
-    def point_to(self, cluster: Cluster) -> None:
-        """Write the snapshot, and the token if there is one, for this cluster."""
-        self._cluster = cluster
-        if cluster.token is not None:
-            self.write_token(cluster.token)
-        self.write_snapshot(self.render_snapshot(cluster))
+    def _render_member(self, name: str, cluster: Cluster) -> dict[str, Any]:
+        if cluster.certificate is not None:
+            pair = cluster.certificate
+            credentials = {"certFile": str(pair.certificate), "keyFile": str(pair.key)}
+        else:
+            credentials = {"tokenFile": str(self.token_path_of(name))}
+        member: dict[str, Any] = {
+            "name": name,
+            "server": cluster.server,
+            "caBundle": base64.b64encode(cluster.ca_pem.encode()).decode(),
+            "tlsServerName": cluster.tls_server_name,
+            "credentials": credentials,
+        }
+        if cluster.health is not None:
+            member["healthCheck"] = dict(cluster.health)
+        if cluster.limits is not None:
+            member["limits"] = dict(cluster.limits)
+        return member
 
-    def write_token(self, token: str) -> None:
-        """Swap the token as the kubelet does: a new folder, and the `..data` link renamed to it."""
-        swap_data(self.token_path.parent, {"token": token.encode()})
+    def point_to(self, *clusters: Cluster, **changes: Any) -> None:
+        """Write the snapshot, and the tokens if there are any, for these clusters."""
+        self._cluster = clusters[0]
+        for name, cluster in zip(MEMBERS, clusters, strict=False):
+            if cluster.token is not None:
+                self.write_token(cluster.token, name)
+        self.write_snapshot(self.render_snapshot(*clusters, **changes))
+
+    def write_token(self, token: str, name: str = "home") -> None:
+        """Swap a token as the kubelet does: a new folder, and the `..data` link renamed to it."""
+        swap_data(self.token_path_of(name).parent, {"token": token.encode()})
 
     # Life
 
@@ -413,13 +434,14 @@ class SidecarProcess:
         input: str | None = None,  # noqa: A002 - as subprocess.run names it
         check: bool = True,
         timeout_s: float = 60.0,
+        container: str = "app",
     ) -> "subprocess.CompletedProcess[str]":
         """Run kubectl through the sidecar; an error shows what it printed."""
         done = subprocess.run(
             [str(find_binary("kubectl")), *arguments],
             input=input,
             env={
-                "KUBECONFIG": str(self.kubeconfig()),
+                "KUBECONFIG": str(self.kubeconfig(container)),
                 "HOME": str(self.folder),
                 "PATH": os.environ.get("PATH", ""),
             },

@@ -66,11 +66,14 @@ def test_an_address_shows_itself_as_it_is_written(ip: object, port: int) -> None
     assert values.parse_addresses(str(address)) == (address,)
 
 
-@pytest.mark.parametrize("text", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:127.0.0.1]:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:127.0.0.1]:1", "127.0.0.2:1"],
+)
 def test_only_loopback_may_reach_the_api(text: str) -> None:
     with pytest.raises(ValueError, match="is not loopback"):
         values.parse_loopback_addresses(text)
-    assert values.parse_loopback_addresses("127.0.0.2:1,[::1]:1")
+    assert values.parse_loopback_addresses("127.0.0.1:1,[::1]:1")
 
 
 @pytest.mark.parametrize(
