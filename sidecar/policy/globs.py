@@ -40,13 +40,17 @@ def pattern_matches(pattern: str, text: str) -> bool:
     return pattern == text if len(parts) == 1 else glob_matches(parts, text)
 
 
+def surely_generated(base: str) -> str:
+    """A text that patterns match only if they match every name made of a generateName."""
+    return base[:_MAX_GENERATED_BASE] + _UNKNOWN * _GENERATED_LENGTH
+
+
 def generated_matches(pattern: str, base: str) -> bool | None:
     """Whether a pattern matches the name that the server makes of a generateName.
 
     None: it may and it may not, or that could not be told.
     """
-    base = base[:_MAX_GENERATED_BASE]
-    name = base + _UNKNOWN * _GENERATED_LENGTH
+    name = surely_generated(base)
     if pattern_matches(pattern, name):
         return True
     first, star, rest = pattern.partition("*")

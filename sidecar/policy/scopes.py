@@ -59,6 +59,15 @@ class Scopes:
             return namespaced
         return None if told.in_doubt else ABSENT
 
+    def kinds_of(self, cluster: str) -> dict[tuple[str, str], bool]:
+        """Whether each group and resource of a member has namespaces, as far as it was learned."""
+        return {
+            (group, resource): namespaced
+            for (told_by, group, _), told in self._told.items()
+            if told_by == cluster
+            for resource, namespaced in told.kinds.items()
+        }
+
     def doubt(self, cluster: str, group: str, version: str) -> None:
         """What was absent may have appeared."""
         told = self._told.get((cluster, group, version))

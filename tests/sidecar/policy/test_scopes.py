@@ -57,3 +57,11 @@ def test_so_do_groups_that_are_there() -> None:
     assert len(scopes._told) == module._MAX_GROUP_VERSIONS
     assert scopes.look("home", "g1", "v1", "deployments") is None
     assert scopes.look("home", "g2", "v1", "deployments") is True
+
+
+def test_kinds_whatever_their_version() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", {"deployments": True})
+    scopes.learn("home", "apps", "v2", {"fleets": False})
+    scopes.learn("east", "apps", "v1", {"cars": True})
+    assert scopes.kinds_of("home") == {("apps", "deployments"): True, ("apps", "fleets"): False}

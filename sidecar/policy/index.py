@@ -1,0 +1,257 @@
+"""Owns the index by which rules are found: each axis maps a value to the rules that take it.
+
+A set of rules is an int, one bit a rule, so that a decision is a few lookups and as many ANDs
+however many rules there are. It must not know what a rule means: permissions and routes are both
+looked up here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sidecar.policy.globs import generated_matches, glob_matches, surely_generated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sidecar.policy.requestinfo import RequestInfo
+    from sidecar.policy.verdict import Caller
+
+_ANY: Final = "*"
+_ALL: Final = (_ANY,)
+_EVERY: Final = -1
+
+
+class Row(NamedTuple):
+    """The selectors of one rule."""
+
+    verbs: tuple[str, ...]
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    namespaces: tuple[str, ...] = _ALL
+    names: tuple[str, ...] = _ALL
+    containers: tuple[str, ...] = _ALL
+    service_accounts: tuple[str, ...] = _ALL
+
+
+class ObjectName(NamedTuple):
+    """The name that a call is about; `generated` is what the server makes one of. Or neither."""
+
+    name: str = ""
+    generated: str = ""
+
+
+class Axis:
+    """One selector of all rules.
+
+    Literals stand in a dict, each with the rules that take any value added. Patterns that end or
+    begin with their only star stand in dicts by length. The others are tried one by one, for rules
+    that everything else has left.
+    """
+
+    __slots__ = ("_literals", "_loose", "_patterned", "_patterns", "_prefixes", "_suffixes", "any")
+
+    def __init__(self, columns: Iterable[tuple[str, ...]]) -> None:
+        entries = _collect(columns)
+        self.any = entries.pop(_ANY, 0)
+        self._patterns = {
+            pattern: rules & ~self.any for pattern, rules in entries.items() if rules & ~self.any
+        }
+        prefixes: dict[int, dict[str, int]] = {}
+        suffixes: dict[int, dict[str, int]] = {}
+        self._loose: list[tuple[int, tuple[str, ...]]] = []
+        self._literals: dict[str, int] = {}
+        self._patterned = 0
+        # One rule may name thousands of values: they share one int.
+        shared: dict[int, int] = {}
+        for pattern, rules in self._patterns.items():
+            first, *rest = parts = tuple(pattern.split(_ANY))
+            if not rest:
+                every = rules | self.any
+                self._literals[pattern] = shared.setdefault(every, every)
+                continue
+            self._patterned |= rules
+            if rest == [""]:
+                prefixes.setdefault(len(first), {})[first] = rules
+            elif not first and len(rest) == 1:
+                suffixes.setdefault(len(rest[0]), {})[rest[0]] = rules
+            else:
+                self._loose.append((rules, parts))
+        self._prefixes = [(size, _join(found), found) for size, found in prefixes.items()]
+        self._suffixes = [(-size, _join(found), found) for size, found in suffixes.items()]
+
+    @property
+    def selects(self) -> bool:
+        """Whether any rule takes some values only."""
+        return bool(self._patterns)
+
+    def find(self, value: str, rules: int) -> int:
+        """Those of the rules that take this value."""
+        found = self._literals.get(value, self.any) & rules
+        if not self._patterned & rules:
+            return found
+        for size, mine, by_start in self._prefixes:
+            if mine & rules:
+                found |= by_start.get(value[:size], 0) & rules
+        for size, mine, by_end in self._suffixes:
+            if mine & rules:
+                found |= by_end.get(value[size:], 0) & rules
+        for mine, parts in self._loose:
+            if mine & rules & ~found and glob_matches(parts, value):
+                found |= mine & rules
+        return found
+
+    def find_generated(self, base: str, rules: int) -> tuple[int, int]:
+        """Those that surely take the name made of a generateName, and those that may."""
+        sure = self.find(surely_generated(base), rules)
+        maybe = sure
+        for pattern, mine in self._patterns.items():
+            if mine & rules & ~maybe and generated_matches(pattern, base) is None:
+                maybe |= mine & rules
+        return sure, maybe
+
+
+class KindAxis:
+    """Resources and subresources: "pods", "pods/exec", "pods/*", "*/scale" or "*"."""
+
+    __slots__ = ("_any", "_by_kind", "_by_subresource", "_literals", "_named")
+
+    def __init__(self, columns: Iterable[tuple[str, ...]]) -> None:
+        named = _collect(columns)
+        self._any = named.pop(_ANY, 0)
+        self._by_kind: dict[str, int] = {}
+        self._by_subresource: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+        for resource, rules in named.items():
+            kind, _, subresource = resource.partition("/")
+            if kind == _ANY:
+                self._by_subresource[subresource] = rules
+            elif subresource == _ANY:
+                self._by_kind[kind] = rules
+            else:
+                self._named[resource] = rules
+        self._literals = {resource: rules | self._any for resource, rules in self._named.items()}
+
+    def find(self, resource: str, subresource: str) -> int:
+        """The rules that take it."""
+        if not subresource:
+            return self._literals.get(resource, self._any)
+        return (
+            self._literals.get(f"{resource}/{subresource}", self._any)
+            | self._by_kind.get(resource, 0)
+            | self._by_subresource.get(subresource, 0)
+        )
+
+    def find_named(self, resource: str, subresource: str) -> int:
+        """The rules that spell it out."""
+        return self._named.get(f"{resource}/{subresource}" if subresource else resource, 0)
+
+
+class Index:
+    """Rules on resources."""
+
+    __slots__ = (
+        "_accounts",
+        "_containers",
+        "_groups",
+        "_groups_named",
+        "_kinds",
+        "_names",
+        "_namespaces",
+        "_verbs",
+    )
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._verbs = Axis(row.verbs for row in rows)
+        self._groups = Axis(row.groups for row in rows)
+        self._groups_named = _collect(row.groups for row in rows)
+        self._kinds = KindAxis(row.resources for row in rows)
+        self._namespaces = Axis(row.namespaces for row in rows)
+        self._names = Axis(row.names for row in rows)
+        self._containers = Axis(row.containers for row in rows)
+        self._accounts = Axis(row.service_accounts for row in rows)
+
+    def select(self, verb: str, info: RequestInfo, caller: Caller) -> int:
+        """The rules that speak of this call, whatever the name of its object is."""
+        found = self._kinds.find(info.resource, info.subresource)
+        found = self._groups.find(info.group, found)
+        found = self._verbs.find(verb, found)
+        if not found:
+            return 0
+        found = self.of_caller(caller, found)
+        return self._namespaces.find(info.namespace, found)
+
+    def of_caller(self, caller: Caller, rules: int = _EVERY) -> int:
+        """Those of the rules that speak of this caller."""
+        rules = self._containers.find(caller.container, rules)
+        return self._accounts.find(caller.service_account, rules)
+
+    def spelled_out(self, info: RequestInfo) -> int:
+        """The rules that name this group and resource themselves."""
+        kinds = self._kinds.find_named(info.resource, info.subresource)
+        return kinds & self._groups_named.get(info.group, 0)
+
+    def of_group(self, group: str, rules: int) -> int:
+        """Those of the rules that speak of something in this group."""
+        return self._groups.find(group, rules)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether any rule is about objects of some names only."""
+        return self._names.selects
+
+    def narrow(self, rules: int, name: ObjectName) -> tuple[int, int]:
+        """Those of the rules that surely speak of this object, and those that may.
+
+        Of a call that names no object, those surely do that speak of every object, and all may.
+        """
+        if name.name:
+            found = self._names.find(name.name, rules)
+            return found, found
+        if name.generated:
+            return self._names.find_generated(name.generated, rules)
+        return self._names.any & rules, rules
+
+
+class PathIndex:
+    """Rules on paths that are no resources."""
+
+    __slots__ = ("_accounts", "_containers", "_paths", "_verbs")
+
+    def __init__(
+        self,
+        rows: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]],
+    ) -> None:
+        self._verbs, self._paths, self._containers, self._accounts = (
+            Axis(row[column] for row in rows) for column in range(4)
+        )
+
+    def select(self, verb: str, path: str, caller: Caller) -> int:
+        """The rules that speak of this call. A slash at the end makes no other path of it."""
+        found = self._verbs.find(verb, _EVERY)
+        found = self._containers.find(caller.container, found)
+        found = self._accounts.find(caller.service_account, found)
+        return self._paths.find(path, found) | self._paths.find(path.rstrip("/"), found)
+
+
+def first_rule(rules: int) -> int:
+    """The number of the first rule of a set that is not empty."""
+    return (rules & -rules).bit_length() - 1
+
+
+def _collect(columns: Iterable[tuple[str, ...]]) -> dict[str, int]:
+    """Each entry of a selector, with the rules that have it. Nothing but stars is any value."""
+    found: dict[str, int] = {}
+    for number, column in enumerate(columns):
+        rule = 1 << number
+        for entry in column:
+            key = _ANY if entry and not entry.strip(_ANY) else entry
+            found[key] = found.get(key, 0) | rule
+    return found
+
+
+def _join(rules: dict[str, int]) -> int:
+    every = 0
+    for mine in rules.values():
+        every |= mine
+    return every

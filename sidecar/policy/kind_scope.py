@@ -1,0 +1,45 @@
+"""Owns the question whether a call's kind has namespaces, by what its members told.
+
+It must not guess.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.policy.scopes import ABSENT
+from sidecar.policy.tenancy import is_namespace_object
+from sidecar.policy.verdict import Denial, NeedScope, Reason, shown
+
+if TYPE_CHECKING:
+    from sidecar.policy.requestinfo import RequestInfo
+    from sidecar.policy.scopes import Scopes
+
+
+def scope_of(
+    scopes: Scopes, info: RequestInfo, members: tuple[str, ...]
+) -> bool | Denial | NeedScope:
+    """Whether the kind has namespaces, as the first member tells.
+
+    Where that one has not told, a stand-in's word counts if it narrows: a call that is held to a
+    namespace is so on every member. That a kind has none must be the first member's own word.
+    """
+    if is_namespace_object(info):
+        return False
+    kind = (info.group, info.version, info.resource)
+    told = scopes.look(members[0], *kind)
+    if told is ABSENT:
+        known = f"{info.resource}.{info.group}" if info.group else info.resource
+        return Denial(
+            Reason.FORBIDDEN,
+            "tenant/unknown-kind",
+            f"the cluster {members[0]!r} serves no {shown(known)} in version "
+            f"{shown(info.version)!r}, so whether it is within the tenant is not known: "
+            "check the group, version and plural, or ask again once the kind is installed",
+        )
+    if told is not None:
+        return told is True
+    others = members[1:]
+    if any(scopes.look(other, *kind) is True for other in others):
+        return True
+    return NeedScope(members[0], *kind, others)

@@ -1,0 +1,53 @@
+import pytest
+
+from sidecar.policy.kind_scope import scope_of
+from sidecar.policy.scopes import Scopes
+from sidecar.policy.verdict import Denial, NeedScope
+from tests.sidecar.policy.calls import call
+
+CARS = call("GET", "/apis/example.com/v1/namespaces/a/cars")
+NEED = NeedScope("east", "example.com", "v1", "cars", ("west", "home"))
+
+
+def told(**clusters: dict[str, bool]) -> Scopes:
+    scopes = Scopes()
+    for cluster, kinds in clusters.items():
+        scopes.learn(cluster, "example.com", "v1", kinds)
+    return scopes
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        (told(), NEED),
+        (told(east={"cars": True}), True),
+        (told(east={"cars": False}), False),
+        # The member's own word counts, where it told.
+        (told(east={"cars": False}, west={"cars": True}), False),
+        # A stand-in's only where it narrows.
+        (told(west={"cars": True}), True),
+        (told(home={"cars": True}), True),
+        (told(west={"cars": False}), NEED),
+        (told(west={}), NEED),
+    ],
+)
+def test_whose_word_counts(scopes: Scopes, expected: object) -> None:
+    assert scope_of(scopes, CARS, ("east", "west", "home")) == expected
+
+
+def test_a_kind_that_is_not_there() -> None:
+    refused = scope_of(told(east={"bikes": True}), CARS, ("east",))
+    assert isinstance(refused, Denial)
+    assert refused.rule == "tenant/unknown-kind"
+    assert "'east' serves no cars.example.com in version 'v1'" in refused.message
+    scopes = Scopes()
+    scopes.learn("home", "", "v1", {})
+    refused = scope_of(scopes, call("GET", "/api/v1/cars"), ("home",))
+    assert isinstance(refused, Denial)
+    assert "serves no cars in version" in refused.message
+
+
+def test_namespaces_need_not_be_looked_up() -> None:
+    assert scope_of(Scopes(), call("GET", "/api/v1/namespaces/a"), ("home",)) is False
+    other = call("GET", "/apis/example.com/v1/namespaces/a")
+    assert isinstance(scope_of(Scopes(), other, ("home",)), NeedScope)
