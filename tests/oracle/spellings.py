@@ -10,7 +10,7 @@ import random
 
 _HARMLESS = ('"Opaque"', "null", "{}", "[]", "1", "NaN", '["a.example.com"]', '{"a":"b"}')
 # The fields that hold a list of what follows on the path.
-_LISTS = ("audiences", "ephemeralContainers")
+_LISTS = ("audiences", "ephemeralContainers", "ownerReferences")
 _NOISE = (
     b"\x00", b"\xff", b"\\", b'"', b"\n", b" ", b"{", b"}", b",", b"\xc3\xa9", b"\xe2\x80\xa8",
 )  # fmt: skip
@@ -63,6 +63,51 @@ def _spoil(source: random.Random, content: bytes) -> bytes:
         return content.decode("utf-8").encode(source.choice(_OTHER_ENCODINGS))
     at = source.randrange(len(content) + 1)
     return content[:at] + source.choice(_NOISE) + content[at:]
+
+
+_PATCH_OPERATIONS = ("add", "add", "add", "replace", "copy", "move", "remove", "test")
+_PATCH_PATHS = (
+    "/metadata/ownerReferences",
+    "/metadata/ownerReferences/-",
+    "/metadata/ownerReferences/0",
+    "x/metadata/ownerReferences",
+    "/metadata",
+    "metadata",
+    "",
+    "/",
+    "/metadata/ownerReferences/",
+    "/metadata/ownerReferences~0",
+    "//metadata/ownerReferences",
+    "/metadata/labels",
+    "/data",
+    "/x",
+)
+
+
+def spell_patch(source: random.Random, _: tuple[str, ...], value: str) -> bytes:
+    """A JSON patch that puts an owner, or an object that has one, at some path."""
+    owner = {"uid": value, "name": "a", "kind": "Pod", "apiVersion": "v1"}
+    shapes = (
+        [owner],
+        owner,
+        {"ownerReferences": [owner]},
+        {"metadata": {"ownerReferences": [owner]}},
+    )
+    operations = []
+    for _ in range(source.choice((1, 1, 1, 2, 3))):
+        members = [
+            ("op", json.dumps(source.choice(_PATCH_OPERATIONS))),
+            ("path", _json_string(source, source.choice(_PATCH_PATHS))),
+            ("from", _json_string(source, source.choice(_PATCH_PATHS))),
+            ("value", json.dumps(source.choice(shapes))),
+        ]
+        if source.random() < 0.1:
+            members.append(("path", _json_string(source, source.choice(_PATCH_PATHS))))
+        source.shuffle(members)
+        spelled = (f"{_json_string(source, _cased(source, key))}:{text}" for key, text in members)
+        operations.append("{" + ",".join(spelled) + "}")
+    first = source.choice(("", '{"op":"add","path":"/metadata/ownerReferences","value":[]},'))
+    return _spoil(source, f"[{first}{','.join(operations)}]".encode())
 
 
 def spell_yaml(source: random.Random, path: tuple[str, ...], value: str) -> bytes:
