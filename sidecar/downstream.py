@@ -348,8 +348,9 @@ class Client(TlsStream):
         code: int,
         content: bytes,
         content_type: bytes = b"application/json",
+        extra: bytes = b"",
     ) -> None:
-        """A call that was permitted is answered by us."""
+        """A call that was permitted is answered by us; `extra` are header lines."""
         self._end(exchange)
         exchange.status = code
         exchange.bytes_out = len(content)
@@ -363,6 +364,7 @@ class Client(TlsStream):
             decided.rule,
             content_type=content_type,
             close=close,
+            extra=extra,
             head_only=decided.head_only,
         )
         self._send_own(raw, self._partial, close=close)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidecar.limits import Limiter, Refused
-from sidecar.policy.verdict import Reason
+from sidecar.policy.verdict import PlanKind, Reason
 from sidecar.refusals import NO_SEAT, NO_STREAM
 
 if TYPE_CHECKING:
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from sidecar.exchange import Exchange
     from sidecar.failover import Failover
     from sidecar.member import Member
+    from sidecar.merging import Merging
     from sidecar.policy.verdict import Body, Denial
 
 
 class Executor:
     """Carries calls out."""
 
-    def __init__(self, failover: Failover, limiter: Limiter) -> None:
+    def __init__(self, failover: Failover, limiter: Limiter, merging: Merging) -> None:
         self._failover = failover
+        self._merging = merging
         self._limiter = limiter
 
     def carry_out(self, client: Client, exchange: Exchange, body: Body | None) -> None:
@@ -42,7 +44,10 @@ class Executor:
             return
         if begun is not None:
             client.hold(begun)
-        self._send(client, exchange, member, body)
+        if plan.kind is PlanKind.RULES_REVIEW and body is not None:
+            self._merging.review_rules(client, exchange, body)
+        elif plan.kind is not PlanKind.DISCOVERY or not self._merging.discover(client, exchange):
+            self._send(client, exchange, member, body)
 
     def fall_back(self, client: Client, exchange: Exchange, refusal: Denial) -> bool:
         """A member did not take the call: does another?"""

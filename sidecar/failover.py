@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.gate import Decided
 from sidecar.objects import Inspection
 from sidecar.objects.requests import untag_body
+from sidecar.policy.verdict import PlanKind
 from sidecar.refusals import FOREIGN_VERSION, FOREIGN_WRITE, NOT_ACCEPTABLE, unreadable_body
 from sidecar.versions import ForeignVersion, member_codes, untag_line
 
@@ -48,18 +49,21 @@ class Failover:
         }
 
     def choose(self, plan: Plan) -> Member | None:
-        """The first candidate that is up; the first of all if none is; None if all are gone."""
+        """The first candidate that is up; the first of all if none is; None if all are gone.
+
+        Of several that are merged it is the first, home, whatever its health.
+        """
         known = map(self._members.get, plan.candidates)
         candidates = [member for member in known if member is not None]
         for member in candidates:
-            if member.available:
+            if member.available and plan.kind is PlanKind.SINGLE:
                 return member
         return candidates[0] if candidates else None
 
     def is_misplaced(self, decided: Decided) -> bool:
         """Would the same call go elsewhere now?"""
         plan = decided.plan
-        if plan is None or len(plan.candidates) < 2:
+        if plan is None or plan.kind is not PlanKind.SINGLE or len(plan.candidates) < 2:
             return False
         member = self.choose(plan)
         return member is not None and member.available and member is not decided.member
@@ -68,7 +72,9 @@ class Failover:
         """Where a call goes that one candidate did not take; None: nowhere."""
         decided = exchange.decided
         plan, failed = decided.plan, decided.member
-        if plan is None or failed is None or len(plan.candidates) < 2:
+        if plan is None or failed is None or plan.kind is not PlanKind.SINGLE:
+            return None
+        if len(plan.candidates) < 2:
             return None
         if refusal.rule not in _ELSEWHERE or not exchange.can_replay:
             return None
@@ -83,8 +89,7 @@ class Failover:
         plan = decided.plan
         if plan is None:
             return None
-        looked_into = decided.has_objects and (plan.tagged or plan.inspected)
-        code = self._codes[plan.route][member.name] if looked_into and plan.tagged else None
+        code = self._codes[plan.route][member.name] if plan.tagged else None
         try:
             if code is not None or member is not decided.member:
                 exchange.decided = self._variant(decided, member, code)
@@ -94,7 +99,7 @@ class Failover:
             return FOREIGN_VERSION if decided.safe else FOREIGN_WRITE
         except ValueError as failure:
             return unreadable_body(str(failure))
-        return _look_into(exchange, plan, code) if looked_into else None
+        return _look_into(exchange, plan, code) if plan.tagged or plan.inspected else None
 
     def _variant(self, decided: Decided, member: Member, code: int | None) -> Decided:
         """The same decision as it goes to one member of its plan."""
@@ -128,5 +133,6 @@ def _look_into(exchange: Exchange, plan: Plan, code: int | None) -> Denial | Non
         return NOT_ACCEPTABLE
     info = exchange.decided.info
     exchange.head = head
-    exchange.inspection = Inspection(info.namespace, code, info.watch)
+    namespace = info.namespace if plan.inspected else ""
+    exchange.inspection = Inspection(namespace, code, info.watch)
     return None

@@ -54,8 +54,6 @@ _NO_POLICY = Denial(
 
 # What it denies may appear within moments: not worth remembering.
 _UNKNOWN_KIND: Final = "tenant/unknown-kind"
-# Subresources whose answers are no objects: there is nothing to look into.
-_NO_OBJECTS: Final = frozenset({"attach", "exec", "log", "portforward", "proxy"})
 _DEFAULT_ROUTE: Final = "default"
 
 
@@ -122,11 +120,6 @@ class Decided:
     def route(self) -> str:
         return self.plan.route if self.plan is not None else ""
 
-    @property
-    def has_objects(self) -> bool:
-        """Is its answer made of objects, which can be looked into?"""
-        return self.info.is_resource and self.info.subresource not in _NO_OBJECTS
-
 
 class Known:
     """A header block that was judged, and the caller that its token names."""
@@ -153,14 +146,14 @@ class Gate:
         self._hosts = hosts
         self._callers = callers
         self._decisions: dict[Caller, dict[bytes, Decided]] = {}
-        self._policy: Policy | None = None
+        self.policy: Policy | None = None
         self._members: Mapping[str, Member] = {}
         self._prefix = os.urandom(10).hex().encode()
         self._count = 0
 
     def adopt(self, policy: Policy, members: Mapping[str, Member]) -> None:
         """Decide by these from the next request on."""
-        self._policy = policy
+        self.policy = policy
         self._members = members
         self.forget()
 
@@ -230,8 +223,8 @@ class Gate:
 
     def _settle(self, decided: Decided, body: Body | None) -> None:
         verdict: Verdict = _NO_POLICY
-        if self._policy is not None:
-            verdict = decide(self._policy, self.scopes, decided.caller, decided.info, body)
+        if self.policy is not None:
+            verdict = decide(self.policy, self.scopes, decided.caller, decided.info, body)
         if isinstance(verdict, NeedScope):
             decided.scope = verdict
         elif isinstance(verdict, Permit):
@@ -252,8 +245,8 @@ class Gate:
 
     def _permit(self, decided: Decided, permit: Permit, body: Body | None) -> None:
         plan = permit.plan
-        looked_into = decided.has_objects and (plan.tagged or plan.inspected)
-        if plan.tagged and looked_into and body is None and not decided.safe:
+        looked_into = plan.tagged or plan.inspected
+        if plan.tagged and body is None and not decided.safe:
             decided.needs = NeedBody()  # it may name versions, which are another's there
             return
         decided.plan = plan

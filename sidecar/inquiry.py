@@ -43,8 +43,9 @@ class Told(NamedTuple):
     """A whole answer; the content is out of its chunks."""
 
     status: int
-    content_type: bytes
+    content_type: bytes  # as it was spelled
     content: bytes
+    etag: bytes = b""
 
 
 def question(path: str, *fields: bytes, method: str = "GET") -> Question:
@@ -184,7 +185,9 @@ def read_answer(raw: bytes, ident: bytes) -> Told:
         payload = _Payload()
         ChunkedBody(payload).feed(content)
         content = bytes(payload.content)
-    return Told(head.status, head.content_type, content)
+    fields = (line.partition(b":") for line in raw[:end].split(b"\r\n"))
+    spelled = {name.lower(): value.strip(b" \t") for name, _, value in fields}
+    return Told(head.status, spelled.get(b"content-type", b""), content, spelled.get(b"etag", b""))
 
 
 class _Payload:

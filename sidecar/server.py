@@ -25,6 +25,7 @@ from sidecar.limits import Limiter
 from sidecar.listener import Listener
 from sidecar.log import log_event
 from sidecar.member import Member
+from sidecar.merging import Merging
 from sidecar.metrics import Metrics
 from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
@@ -85,7 +86,8 @@ class Server:
         self.gate = Gate(_host_names(settings), callers, self.books, self.limiter)
         self.kinds = Kinds(self.loop, self.gate)
         self.failover = Failover(self.gate)
-        self.executor = Executor(self.failover, self.limiter)
+        self.merging = Merging(self.loop, self.gate)
+        self.executor = Executor(self.failover, self.limiter, self.merging)
         self.readmission = Readmission(self.loop, self.gate, self.kinds, self.failover)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
@@ -144,6 +146,7 @@ class Server:
         self.members = kept
         self.limiter.adopt(snapshot.tenant.limits if snapshot.tenant is not None else None)
         self.kinds.adopt(kept)
+        self.merging.adopt(kept)
         self.failover.adopt(snapshot, kept)
         self._compile()
         for member in gone:

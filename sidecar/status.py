@@ -17,6 +17,7 @@ Details = Mapping[str, object]
 _PHRASES = {
     200: b"OK",
     201: b"Created",
+    304: b"Not Modified",
     400: b"Bad Request",
     401: b"Unauthorized",
     403: b"Forbidden",
@@ -89,7 +90,7 @@ def own_response(
     """A whole HTTP/1.1 response of ours; `extra` are further header lines."""
     return b"".join(
         (
-            b"HTTP/1.1 %d %s\r\n" % (code, _PHRASES[code]),
+            b"HTTP/1.1 %d %s\r\n" % (code, _PHRASES.get(code, b"Status")),
             b"Audit-Id: %s\r\n" % decision_id,
             b"Cache-Control: no-cache, private\r\nContent-Type: %s\r\n" % content_type,
             b"Mca-Decision: %s\r\n" % _header_text(rule),

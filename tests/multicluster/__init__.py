@@ -1,0 +1,1 @@
+"""Two real control planes behind one address."""
