@@ -34,6 +34,15 @@ class Row(NamedTuple):
     service_accounts: tuple[str, ...] = _ALL
 
 
+class PathRow(NamedTuple):
+    """The selectors of one rule on paths."""
+
+    verbs: tuple[str, ...]
+    paths: tuple[str, ...]
+    containers: tuple[str, ...] = _ALL
+    service_accounts: tuple[str, ...] = _ALL
+
+
 class ObjectName(NamedTuple):
     """The name that a call is about; `generated` is what the server makes one of. Or neither."""
 
@@ -44,12 +53,12 @@ class ObjectName(NamedTuple):
 class Axis:
     """One selector of all rules.
 
-    Literals stand in a dict, each with the rules that take any value added. Patterns that end or
-    begin with their only star stand in dicts by length. The others are tried one by one, for rules
-    that everything else has left.
+    Literals stand in a dict, each with the rules that take any value added. So do patterns with one
+    star, to be found by what stands before it and behind it. Those with more stars are tried one by
+    one, for rules that everything else has left.
     """
 
-    __slots__ = ("_literals", "_loose", "_patterned", "_patterns", "_prefixes", "_suffixes", "any")
+    __slots__ = ("_literals", "_loose", "_many", "_one_star", "_patterns", "_shapes", "any")
 
     def __init__(self, columns: Iterable[tuple[str, ...]]) -> None:
         entries = _collect(columns)
@@ -57,28 +66,27 @@ class Axis:
         self._patterns = {
             pattern: rules & ~self.any for pattern, rules in entries.items() if rules & ~self.any
         }
-        prefixes: dict[int, dict[str, int]] = {}
-        suffixes: dict[int, dict[str, int]] = {}
-        self._loose: list[tuple[int, tuple[str, ...]]] = []
         self._literals: dict[str, int] = {}
-        self._patterned = 0
+        self._one_star: dict[str, int] = {}
+        self._many: list[tuple[int, tuple[str, ...]]] = []
+        self._loose = 0
+        shapes: dict[tuple[int, int], int] = {}
         # One rule may name thousands of values: they share one int.
         shared: dict[int, int] = {}
         for pattern, rules in self._patterns.items():
-            first, *rest = parts = tuple(pattern.split(_ANY))
-            if not rest:
+            parts = tuple(pattern.split(_ANY))
+            if len(parts) == 1:
                 every = rules | self.any
                 self._literals[pattern] = shared.setdefault(every, every)
                 continue
-            self._patterned |= rules
-            if rest == [""]:
-                prefixes.setdefault(len(first), {})[first] = rules
-            elif not first and len(rest) == 1:
-                suffixes.setdefault(len(rest[0]), {})[rest[0]] = rules
+            self._loose |= rules
+            if len(parts) == 2:
+                self._one_star[pattern] = shared.setdefault(rules, rules)
+                shape = (len(parts[0]), len(parts[1]))
+                shapes[shape] = shapes.get(shape, 0) | rules
             else:
-                self._loose.append((rules, parts))
-        self._prefixes = [(size, _join(found), found) for size, found in prefixes.items()]
-        self._suffixes = [(-size, _join(found), found) for size, found in suffixes.items()]
+                self._many.append((rules, parts))
+        self._shapes = [(*shape, rules) for shape, rules in shapes.items()]
 
     @property
     def selects(self) -> bool:
@@ -88,16 +96,16 @@ class Axis:
     def find(self, value: str, rules: int) -> int:
         """Those of the rules that take this value."""
         found = self._literals.get(value, self.any) & rules
-        if not self._patterned & rules:
+        loose = self._loose & rules & ~found
+        if not loose:
             return found
-        for size, mine, by_start in self._prefixes:
-            if mine & rules:
-                found |= by_start.get(value[:size], 0) & rules
-        for size, mine, by_end in self._suffixes:
-            if mine & rules:
-                found |= by_end.get(value[size:], 0) & rules
-        for mine, parts in self._loose:
-            if mine & rules & ~found and glob_matches(parts, value):
+        size = len(value)
+        for before, behind, mine in self._shapes:
+            if mine & loose and before + behind <= size:
+                pattern = f"{value[:before]}*{value[size - behind :]}"
+                found |= self._one_star.get(pattern, 0) & rules
+        for mine, parts in self._many:
+            if mine & loose & ~found and glob_matches(parts, value):
                 found |= mine & rules
         return found
 
@@ -147,14 +155,34 @@ class KindAxis:
         return self._named.get(f"{resource}/{subresource}" if subresource else resource, 0)
 
 
+class CallerAxis:
+    """Containers and service accounts, of which rules rarely name any."""
+
+    __slots__ = ("_accounts", "_containers", "_selects")
+
+    def __init__(
+        self, containers: Sequence[tuple[str, ...]], accounts: Sequence[tuple[str, ...]]
+    ) -> None:
+        self._containers = Axis(containers)
+        self._accounts = Axis(accounts)
+        self._selects = self._containers.selects or self._accounts.selects
+
+    def find(self, caller: Caller, rules: int) -> int:
+        """Those of the rules that speak of this caller."""
+        if not self._selects:
+            return self._containers.any & rules
+        rules = self._containers.find(caller.container, rules)
+        return self._accounts.find(caller.service_account, rules)
+
+
 class Index:
     """Rules on resources."""
 
     __slots__ = (
-        "_accounts",
-        "_containers",
+        "_any_group",
+        "_any_verb",
+        "_callers",
         "_groups",
-        "_groups_named",
         "_kinds",
         "_names",
         "_namespaces",
@@ -162,38 +190,41 @@ class Index:
     )
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._verbs = Axis(row.verbs for row in rows)
-        self._groups = Axis(row.groups for row in rows)
-        self._groups_named = _collect(row.groups for row in rows)
+        # Verbs and groups have no patterns.
+        self._verbs = _collect(row.verbs for row in rows)
+        self._any_verb = self._verbs.get(_ANY, 0)
+        self._groups = _collect(row.groups for row in rows)
+        self._any_group = self._groups.get(_ANY, 0)
         self._kinds = KindAxis(row.resources for row in rows)
         self._namespaces = Axis(row.namespaces for row in rows)
         self._names = Axis(row.names for row in rows)
-        self._containers = Axis(row.containers for row in rows)
-        self._accounts = Axis(row.service_accounts for row in rows)
+        self._callers = CallerAxis(
+            [row.containers for row in rows], [row.service_accounts for row in rows]
+        )
 
     def select(self, verb: str, info: RequestInfo, caller: Caller) -> int:
         """The rules that speak of this call, whatever the name of its object is."""
-        found = self._kinds.find(info.resource, info.subresource)
-        found = self._groups.find(info.group, found)
-        found = self._verbs.find(verb, found)
+        found = (
+            self._kinds.find(info.resource, info.subresource)
+            & (self._groups.get(info.group, 0) | self._any_group)
+            & (self._verbs.get(verb, 0) | self._any_verb)
+        )
         if not found:
             return 0
-        found = self.of_caller(caller, found)
-        return self._namespaces.find(info.namespace, found)
+        return self._namespaces.find(info.namespace, self._callers.find(caller, found))
 
-    def of_caller(self, caller: Caller, rules: int = _EVERY) -> int:
-        """Those of the rules that speak of this caller."""
-        rules = self._containers.find(caller.container, rules)
-        return self._accounts.find(caller.service_account, rules)
+    def of_caller(self, caller: Caller) -> int:
+        """The rules that speak of this caller."""
+        return self._callers.find(caller, _EVERY)
 
     def spelled_out(self, info: RequestInfo) -> int:
         """The rules that name this group and resource themselves."""
         kinds = self._kinds.find_named(info.resource, info.subresource)
-        return kinds & self._groups_named.get(info.group, 0)
+        return kinds & self._groups.get(info.group, 0)
 
     def of_group(self, group: str, rules: int) -> int:
         """Those of the rules that speak of something in this group."""
-        return self._groups.find(group, rules)
+        return rules & (self._groups.get(group, 0) | self._any_group)
 
     @property
     def has_names(self) -> bool:
@@ -216,21 +247,20 @@ class Index:
 class PathIndex:
     """Rules on paths that are no resources."""
 
-    __slots__ = ("_accounts", "_containers", "_paths", "_verbs")
+    __slots__ = ("_any_verb", "_callers", "_paths", "_verbs")
 
-    def __init__(
-        self,
-        rows: Sequence[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]],
-    ) -> None:
-        self._verbs, self._paths, self._containers, self._accounts = (
-            Axis(row[column] for row in rows) for column in range(4)
+    def __init__(self, rows: Sequence[PathRow]) -> None:
+        self._verbs = _collect(row.verbs for row in rows)
+        self._any_verb = self._verbs.get(_ANY, 0)
+        self._paths = Axis(row.paths for row in rows)
+        self._callers = CallerAxis(
+            [row.containers for row in rows], [row.service_accounts for row in rows]
         )
 
     def select(self, verb: str, path: str, caller: Caller) -> int:
         """The rules that speak of this call. A slash at the end makes no other path of it."""
-        found = self._verbs.find(verb, _EVERY)
-        found = self._containers.find(caller.container, found)
-        found = self._accounts.find(caller.service_account, found)
+        found = self._verbs.get(verb, 0) | self._any_verb
+        found = self._callers.find(caller, found)
         return self._paths.find(path, found) | self._paths.find(path.rstrip("/"), found)
 
 
@@ -248,10 +278,3 @@ def _collect(columns: Iterable[tuple[str, ...]]) -> dict[str, int]:
             key = _ANY if entry and not entry.strip(_ANY) else entry
             found[key] = found.get(key, 0) | rule
     return found
-
-
-def _join(rules: dict[str, int]) -> int:
-    every = 0
-    for mine in rules.values():
-        every |= mine
-    return every

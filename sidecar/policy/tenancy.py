@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sidecar.policy.index import Index, ObjectName, PathIndex, Row, first_rule
+from sidecar.policy.index import Index, ObjectName, PathIndex, PathRow, Row, first_rule
 from sidecar.policy.reserved import is_reserved, is_review
 from sidecar.policy.verdict import Denial, Reason, shown
 
@@ -64,7 +64,12 @@ def compile_tenant(tenant: Tenant) -> Tenancy:
         ),
         PathIndex(
             [
-                (found.verbs, found.non_resource_paths, found.containers, found.service_accounts)
+                PathRow(
+                    found.verbs,
+                    found.non_resource_paths,
+                    found.containers,
+                    found.service_accounts,
+                )
                 for found in on_paths
             ]
         ),
