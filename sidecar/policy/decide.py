@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.reviews import Access
     from sidecar.policy.scopes import Scopes
-    from sidecar.policy.snapshot import Route, Snapshot, Tenant
+    from sidecar.policy.snapshot import Snapshot, Tenant
     from sidecar.policy.verdict import Body, Caller, Verdict
 
 # No tenant is known: what may be done is for each cluster's RBAC alone.
@@ -66,6 +66,7 @@ _RULES_REVIEW: Final = ("authorization.k8s.io", "selfsubjectrulesreviews")
 _SUBJECT_REVIEW: Final = ("authentication.k8s.io", "selfsubjectreviews")
 _RULES_PLAN: Final = Plan(PlanKind.RULES_REVIEW, (HOME,))
 _SELF_REVIEWS: Final = frozenset({_ACCESS_REVIEW, _RULES_REVIEW, _SUBJECT_REVIEW})
+_SELF_KINDS: Final = frozenset(kind for _, kind in _SELF_REVIEWS)
 
 
 class Policy(NamedTuple):
@@ -114,7 +115,7 @@ def decide(
     verdict: Verdict
     if not info.is_resource:
         verdict = _decide_path(policy, caller, info)
-    elif _is_self_review(info):
+    elif info.resource in _SELF_KINDS and _is_self_review(info):
         verdict = _decide_review(policy, scopes, caller, info, body)
     else:
         verdict = _decide_call(policy, scopes, caller, info, body)
@@ -164,23 +165,19 @@ def _decide_call(
     route = choose_route(policy.routing, routes, name)
     if isinstance(route, Denial):
         return route
-    judged = _judge_tenant(tenancy, scopes, caller, info, name, route)
-    if not isinstance(judged, _Judged):
-        return judged
-    plan = plan_call(route, info, namespaced=judged.namespaced)
+    members = members_of(route)
+    allowed = _judge_tenant(tenancy, scopes, caller, info, name, members)
+    if not isinstance(allowed, Allowed):
+        return allowed
+    if route is None:
+        return _permit(HOME_PLAN, allowed)
+    scope = None if tenancy is None else scope_of(scopes, info, members)
+    plan = plan_call(route, info, fails_over=scope is not False)
     if not asked and plan.candidates[0] != HOME:
         owned = judge_owners(info, body)
         if owned is not None:
             return owned
-    return _permit(plan, judged.allowed)
-
-
-class _Judged(NamedTuple):
-    allowed: Allowed
-    namespaced: bool | None
-
-
-_UNJUDGED: Final = _Judged(_BY_RBAC, None)
+    return _permit(plan, allowed)
 
 
 def _judge_tenant(
@@ -189,18 +186,17 @@ def _judge_tenant(
     caller: Caller,
     info: RequestInfo,
     name: ObjectName,
-    route: Route | None,
-) -> _Judged | Denial | NeedScope:
+    members: tuple[str, ...],
+) -> Allowed | Denial | NeedScope:
     if tenancy is None:
-        return _UNJUDGED
-    namespaced = scope_of(scopes, info, members_of(route))
+        return _BY_RBAC
+    namespaced = scope_of(scopes, info, members)
     if not isinstance(namespaced, bool):
         return namespaced
     refused = judge_scope(tenancy, info, namespaced=namespaced)
     if refused is not None:
         return refused
-    allowed = judge_kind(tenancy, info, caller, name, namespaced=namespaced)
-    return allowed if isinstance(allowed, Denial) else _Judged(allowed, namespaced)
+    return judge_kind(tenancy, info, caller, name, namespaced=namespaced)
 
 
 def _hangs_on_name(policy: Policy, info: RequestInfo, caller: Caller, routes: int) -> bool:

@@ -34,16 +34,13 @@ def members_of(route: Route | None) -> tuple[str, ...]:
     return (HOME,) if route is None else (route.members[0].cluster, *route.stand_ins)
 
 
-def plan_call(route: Route | None, info: RequestInfo, *, namespaced: bool | None) -> Plan:
-    """A call on a resource; `namespaced` None: whether the kind has namespaces is not asked.
+def plan_call(route: Route, info: RequestInfo, *, fails_over: bool = True) -> Plan:
+    """A call on a resource that a route takes.
 
-    Kinds known to have no namespaces have no stand-ins: who answers for them cannot be held to a
-    namespace.
+    A kind without namespaces does not fail over for a tenant: who stands in cannot be held to one.
     """
-    if route is None:
-        return HOME_PLAN
     member = route.members[0].cluster
-    stand_ins = () if namespaced is False else route.stand_ins
+    stand_ins = route.stand_ins if fails_over else ()
     candidates = (member, *stand_ins) if info.judged_verb in _READS else (member,)
     objects = not is_stream(info)
     foreign = candidates != (HOME,)

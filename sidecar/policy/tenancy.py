@@ -35,12 +35,12 @@ class Tenancy(NamedTuple):
     tenant: Tenant
     namespaces: frozenset[str]
     permissions: Index
-    rules: tuple[str, ...]
+    rules: tuple[Allowed, ...]
     allows: int
     denies: int
     resources: Index
     paths: PathIndex
-    path_rules: tuple[str, ...]
+    path_rules: tuple[Allowed, ...]
     path_allows: int
 
 
@@ -53,7 +53,7 @@ def compile_tenant(tenant: Tenant) -> Tenancy:
         tenant,
         frozenset(tenant.namespaces),
         Index([_row(permission) for permission in on_kinds]),
-        tuple(f"permission/{permission.name}" for permission in on_kinds),
+        _name_rules(on_kinds),
         allows,
         ~allows,
         Index(
@@ -73,13 +73,17 @@ def compile_tenant(tenant: Tenant) -> Tenancy:
                 for found in on_paths
             ]
         ),
-        tuple(f"permission/{permission.name}" for permission in on_paths),
+        _name_rules(on_paths),
         _allowing(on_paths),
     )
 
 
 def _allowing(permissions: list[Permission]) -> int:
     return sum(1 << number for number, found in enumerate(permissions) if found.effect == "allow")
+
+
+def _name_rules(permissions: list[Permission]) -> tuple[Allowed, ...]:
+    return tuple(Allowed(f"permission/{permission.name}") for permission in permissions)
 
 
 def _row(permission: Permission) -> Row:
@@ -157,7 +161,7 @@ def judge_kind(
         allows &= tenancy.permissions.spelled_out(info)
     sure, maybe = tenancy.permissions.narrow(allows, name) if allows else (0, 0)
     if sure:
-        return Allowed(tenancy.rules[first_rule(sure)])
+        return tenancy.rules[first_rule(sure)]
     return _relax(tenancy, _refuse_by_default(tenancy, info, name, maybe), reached)
 
 
@@ -166,7 +170,7 @@ def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed |
     rules = tenancy.paths.select(info.verb, info.path, caller)
     denies = rules & ~tenancy.path_allows
     if denies:
-        rule = tenancy.path_rules[first_rule(denies)]
+        rule = tenancy.path_rules[first_rule(denies)].rule
         denied = _refuse(
             rule,
             f"{info.verb} {shown(info.path)} is denied to this caller",
@@ -174,7 +178,7 @@ def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed |
         )
         return _relax(tenancy, denied, "")
     if rules:
-        return Allowed(tenancy.path_rules[first_rule(rules)])
+        return tenancy.path_rules[first_rule(rules)]
     denied = _refuse(
         DEFAULT_DENY,
         f"no permission of the tenant {tenancy.tenant.name!r} allows {info.verb} "
@@ -226,7 +230,7 @@ def _judge_denies(
     sure, maybe = tenancy.permissions.narrow(denies, name)
     if not maybe:
         return None
-    rule = tenancy.rules[first_rule(sure or maybe)]
+    rule = tenancy.rules[first_rule(sure or maybe)].rule
     if sure:
         return _refuse(
             rule, f"{_asked(info)} is denied to this caller", "ask whoever keeps this rule"
@@ -241,7 +245,7 @@ def _judge_denies(
 
 def _refuse_by_default(tenancy: Tenancy, info: RequestInfo, name: ObjectName, maybe: int) -> Denial:
     if maybe:
-        rule = tenancy.rules[first_rule(maybe)]
+        rule = tenancy.rules[first_rule(maybe)].rule
         what = "its name is generated" if name.generated else "it names no object"
         return _refuse(
             DEFAULT_DENY,

@@ -20,7 +20,6 @@ def single(*candidates: str, tagged: bool = False, inspected: bool = False) -> P
 @pytest.mark.parametrize(
     ("route", "method", "path", "plan"),
     [
-        (None, "GET", PODS, HOME_PLAN),
         (EAST, "GET", PODS, single("east", inspected=True)),
         (EAST, "GET", f"{PODS}?watch=1", single("east", inspected=True)),
         (EAST, "GET", "/api/v1/pods", single("east")),
@@ -40,15 +39,14 @@ def single(*candidates: str, tagged: bool = False, inspected: bool = False) -> P
         (EAST._replace(members=(RouteMember("home"),)), "GET", PODS, single("home")),
     ],
 )
-def test_plans_of_calls(route: Route | None, method: str, path: str, plan: Plan) -> None:
+def test_plans_of_calls(route: Route, method: str, path: str, plan: Plan) -> None:
     info = call(method, path)
-    assert plan_call(route, info, namespaced=None) == plan
-    assert plan_call(route, info, namespaced=True) == plan
+    assert plan_call(route, info) == plan
 
 
-def test_kinds_without_namespaces_have_no_stand_ins() -> None:
+def test_what_does_not_fail_over() -> None:
     info = call("GET", "/apis/example.com/v1/cars")
-    assert plan_call(STOOD_IN, info, namespaced=False) == single("east")
+    assert plan_call(STOOD_IN, info, fails_over=False) == single("east")
 
 
 def test_members() -> None:
