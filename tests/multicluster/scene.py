@@ -4,10 +4,9 @@ Owns their namespaces and the rules that most tests share. Must not start sideca
 """
 
 import json
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 from tests.controlplane import ControlPlane
 from tests.raw_client import RawClient, render_request
@@ -102,7 +101,10 @@ class Watch:
         self._line = b""
         self._events: list[RawObject] = []
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.client.sock.close()
 
     def next(self) -> RawObject:
@@ -134,10 +136,6 @@ class Watch:
         return self.client.is_open()
 
 
-def direct_trust(plane: ControlPlane) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=plane.ca_pem)
-
-
 def names(listed: RawObject) -> list[str]:
     return sorted(item["metadata"]["name"] for item in listed["items"])
 
@@ -153,8 +151,3 @@ def reload(sidecar: SidecarProcess, clusters: Sequence[Cluster], **rules: Any) -
     sidecar.write_snapshot(sidecar.render_snapshot(*clusters, **rules))
     wait_for(lambda: snapshots(sidecar) > before or sidecar.events("snapshot_refused"))
     assert not sidecar.events("snapshot_refused"), sidecar.output()
-
-
-def each(planes: Planes) -> Iterator[ControlPlane]:
-    yield planes.home
-    yield planes.west
