@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 _SPACE: Final = r"[ \t\n\r]*+"
 _OPEN: Final = re.compile(rf"{_SPACE}\{{")
-_OPEN_LIST: Final = re.compile(rf"\[{_SPACE}(\]?)")
+_OPEN_LIST: Final = re.compile(rf"\[{_SPACE}(?:(\])|(?=([^ \t\n\r])))")
 _NEXT_ELEMENT: Final = re.compile(rf"{_SPACE}([,\]])")
 _ELEMENT: Final = re.compile(rf"{_SPACE}(?=\{{)")
 MALFORMED: Final = "it is no JSON object as the API server writes it"
 
 _METADATA: Final = want("namespace", "resourceVersion", "continue")
-_ITEM: Final = want("metadata.namespace", "metadata.resourceVersion")
-_ROW: Final = want("object.metadata.namespace", "object.metadata.resourceVersion")
+_ITEM: Final = want("metadata.namespace", "metadata.resourceVersion", "items")
+_ROW: Final = want("object.metadata.namespace", "object.metadata.resourceVersion", "object.items")
 _TOP: Final = want("kind", "apiVersion", "metadata", "items", "rows")
 
 _NOTHING: Final[Span] = (None, 0, 0)
@@ -93,8 +93,11 @@ class JsonDocument:
                 raise TransformError(AMBIGUOUS)
         elif key.casefold() in _TOP.folded:
             raise TransformError(AMBIGUOUS)
-        if self._lists(key) and text.startswith("[", start):
-            return self._open_list(key, text, at, start, out)
+        opening = self._find_list(key, text, start)
+        if opening is not None:
+            self._open_list(key, empty=opening[1] is not None)
+            out.append(text[at : opening.end()])
+            return opening.end()
         if key == "metadata":
             found: Found = {}
             end = locate(text, start, _METADATA, found)
@@ -105,27 +108,30 @@ class JsonDocument:
         else:
             value, end = scan(text, start)
             after = self._after(text, end)
+            if key == "items":
+                _check_plain(value)
             if key in _TOP.children:
                 self._values[key] = value
         self._seen.add(key)
         out.append(text[at:after])
         return after
 
-    def _lists(self, key: str) -> bool:
-        if key == "items":
-            return self._expected is not Expected.OBJECT
-        return key == "rows" and self._values.get("kind") == "Table"
-
-    def _open_list(self, key: str, text: str, at: int, start: int, out: list[str]) -> int:
+    def _find_list(self, key: str, text: str, start: int) -> re.Match[str] | None:
+        """The begin of a list of objects. One of strings is a field like any other."""
+        if key != "items" and (key != "rows" or self._values.get("kind") != "Table"):
+            return None
+        if not text.startswith("[", start):
+            return None
         match = _OPEN_LIST.match(text, start)
-        if match is None or match.end() == len(text):
+        if match is None:
             raise IncompleteError
+        return match if match[1] or match[2] == "{" else None
+
+    def _open_list(self, key: str, *, empty: bool) -> None:
         self._seen.add(key)
         self.listing = True
         self._rows = key == "rows"
-        self._step = JsonDocument._close_list if match[1] else JsonDocument._element
-        out.append(text[at : match.end()])
-        return match.end()
+        self._step = JsonDocument._close_list if empty else JsonDocument._element
 
     def _element(self, text: str, at: int, out: list[str]) -> int:
         found: Found = {}
@@ -136,7 +142,9 @@ class JsonDocument:
         match = _NEXT_ELEMENT.match(text, end)
         if match is None:
             raise IncompleteError
-        prefix = "object.metadata." if self._rows else "metadata."
+        prefix = "object." if self._rows else ""
+        _check_plain(found.get(prefix + "items", _NOTHING)[0])
+        prefix += "metadata."
         # A row without its object tells of no namespace; whoever asked for none gets none.
         required = self._expected is not Expected.WRAPPER and (
             not self._rows or found.get("object", _NOTHING)[0] is not None
@@ -172,7 +180,7 @@ class JsonDocument:
         exempt = (
             self._expected is Expected.WRAPPER
             or (self._expected is Expected.OBJECT_OR_STATUS and status)
-            or self.listing
+            or (self.listing and self._expected is not Expected.OBJECT)
             or table
             or ("items" in self._values and self._values["items"] is None)
         )
@@ -197,3 +205,9 @@ class JsonDocument:
             out.append(f'"{value}"')
             at = end
         return at
+
+
+def _check_plain(items: object) -> None:
+    """Refuse a list where none belongs: clients spread it out, wherever they find one."""
+    if isinstance(items, list) and not all(isinstance(item, str) for item in items):
+        raise TransformError(MALFORMED)

@@ -105,8 +105,11 @@ def pass_envelope(content: bytes, inspection: Inspection, expected: Expected) ->
 def _pass_message(
     message: bytes, type_meta: TypeMeta, inspection: Inspection, expected: Expected
 ) -> bytes:
-    if expected is Expected.OBJECT or not (type_meta.is_list or type_meta.is_status):
+    if not (type_meta.is_list or type_meta.is_status):
         return pass_object(message, inspection, required=expected is not Expected.WRAPPER)
+    if expected is Expected.OBJECT:
+        error = "a list or a Status stands where an object belongs"
+        raise TransformError(error)
     if type_meta.is_status:
         return _pass_list(message, (_METADATA, 0), inspection)
     return _pass_list(message, type_meta.list_fields, inspection)

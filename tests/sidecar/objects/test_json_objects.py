@@ -52,7 +52,9 @@ SOUND = [
     ({"kind": "Pod", "metadata": {"resourceVersion": "5"}}, Expected.WRAPPER),  # a bookmark
     (a_table({"object": {"metadata": {"resourceVersion": "5"}}}), Expected.WRAPPER),
     ({"rows": [1], "kind": "Chart", "metadata": OURS}, Expected.OBJECT_OR_STATUS),
-    ({"items": [1], "kind": "Basket", "metadata": OURS}, Expected.OBJECT),
+    ({"items": ["a", "b"], "kind": "Basket", "metadata": OURS}, Expected.OBJECT),
+    ({"items": ["a", "b"], "kind": "Basket", "metadata": OURS}, Expected.OBJECT_OR_STATUS),
+    (a_list({"items": ["a"], "metadata": OURS}), Expected.OBJECT_OR_STATUS),
 ]
 
 
@@ -95,6 +97,9 @@ def test_the_order_of_keys_does_not_matter(document: dict[str, Any], expected: E
         (a_list({"metadata": FOREIGN}, kind="Status"), Expected.OBJECT_OR_STATUS),
         (a_list({"metadata": FOREIGN}), Expected.WRAPPER),
         (a_list({"metadata": OURS}), Expected.OBJECT),  # no event holds a list
+        (a_list(), Expected.OBJECT),
+        (a_list({"metadata": FOREIGN}, namespace="team-a"), Expected.OBJECT),
+        ({"items": ["a"], "kind": "Basket", "metadata": {}}, Expected.OBJECT_OR_STATUS),
         (a_table({"object": {"metadata": FOREIGN}}), Expected.OBJECT_OR_STATUS),
         (a_table({"object": {"metadata": FOREIGN}}), Expected.OBJECT),
         (a_table({"object": {"metadata": FOREIGN}}), Expected.WRAPPER),
@@ -127,6 +132,24 @@ def test_what_two_readers_could_read_differently_does_not_pass(text: str) -> Non
         walk(text)
 
 
+@pytest.mark.parametrize(
+    "items", [[{}], [1], [["a"]], ["a", {}], [None], ["a", {"metadata": FOREIGN}]]
+)
+def test_a_list_in_an_item_does_not_pass(items: list[Any]) -> None:
+    """kubectl would print what is in it."""
+    hidden = {"kind": "PodList", "metadata": OURS, "items": items}
+    for document in (a_list(hidden), a_table({"object": hidden})):
+        with pytest.raises(TransformError, match="no JSON object"):
+            walk(json.dumps(document))
+
+
+def test_a_list_of_strings_that_goes_on_with_objects_does_not_pass() -> None:
+    text = json.dumps({"kind": "PodList", "metadata": OURS, "items": ["a", {"metadata": FOREIGN}]})
+    for expected in Expected:
+        with pytest.raises(TransformError, match="no JSON object"):
+            walk(text, expected)
+
+
 def test_an_escaped_namespace_is_read() -> None:
     text = '{"meta\\u0064ata":{"n\\u0061mespace":"te\\u0061m-a"}}'
     assert walk(text) == text
@@ -134,7 +157,8 @@ def test_an_escaped_namespace_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "null", "{}", '{"items":[1]}', '{"items":[{"metadata":{"namespace":"team-a"}}',
+    ["", "[]", "null", "{}", '{"items":[{"metadata":{"namespace":"team-a"}},1]}',
+     '{"items":[{"metadata":{"namespace":"team-a"}}',
      '{"items":[{"metadata":{"namespace":"team-a"}},]}', '{"items":[', '{"items":[]', '{"items":[ ',
      '{"metadata":{"namespace":"team-a"}', '{"items":[{"metadata":{"namespace":"team-a"}} {}]}'],
 )  # fmt: skip

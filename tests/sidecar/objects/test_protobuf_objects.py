@@ -94,11 +94,9 @@ def test_what_is_ours_passes_tagged_or_as_it_is(
         (envelope(an_object("")), BOTH[:2]),
         (envelope(an_object(None)), BOTH[:2]),
         (envelope(field(2, b"")), BOTH[:2]),
-        (envelope(a_status(), "Status"), BOTH[:1]),
         (envelope(a_status(), "Status", "example.org/v1"), BOTH[:2]),
         (envelope(a_list(an_object(), an_object("team-b")), "PodList"), ANSWERS),
         (envelope(a_list(an_object("")), "PodList"), ANSWERS),
-        (envelope(a_list(an_object("team-b")), "PodList"), BOTH[:1]),
         (envelope(a_beta_list(an_object("team-b")), *BETA), ANSWERS),
     ],
 )
@@ -139,6 +137,18 @@ def test_what_two_readers_could_read_differently_is_refused(content: bytes) -> N
     for code in (None, 7421):
         with pytest.raises(TransformError):
             pass_envelope(content, Inspection("team-a", code), Expected.OBJECT_OR_STATUS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        envelope(a_status(), "Status"),
+        envelope(a_list(an_object("team-b"), token="team-a"), "PodList"),  # read as a namespace
+    ],
+)
+def test_no_list_or_status_stands_where_an_object_belongs(content: bytes) -> None:
+    with pytest.raises(TransformError, match="where an object belongs"):
+        pass_envelope(content, Inspection("team-a"), Expected.OBJECT)
 
 
 def test_a_version_that_cannot_be_tagged_is_refused() -> None:
