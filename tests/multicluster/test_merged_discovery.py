@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sidecar.offers import OFFER_ACCEPT
+from tests.controlplane import ControlPlane
 from tests.multicluster.scene import Planes, route, tenant, wait_for
+from tests.scripted_server import ScriptedServer, answer_all
 from tests.sidecar_process import SidecarProcess
 
 GROUP = "merged.example.com"
@@ -169,3 +171,54 @@ def test_a_member_that_is_down_takes_nothing_from_home(planes: Planes) -> None:
         assert "apps" in names
         assert GROUP not in names
         assert process.request("GET", f"/apis/{GROUP}/v1").status in (404, 503)
+
+
+EVERYTHING = {"groups": ["*"], "resources": ["*"]}
+FALSE = {
+    "responseKind": {"group": "", "version": "", "kind": "Lie"},
+    "scope": "Cluster",
+    "singularResource": "lie",
+    "verbs": ["get"],
+}
+
+
+def hostile(*resources: object, group: str = "apps") -> bytes:
+    versions = [{"version": "v1", "resources": resources, "freshness": "Current"}]
+    item = {"metadata": {"name": group}, "versions": versions}
+    return json.dumps({"kind": "APIGroupDiscoveryList", "items": [item]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "added"),
+    [
+        # Another scope for what home has: home's stands.
+        (hostile({**FALSE, "resource": "deployments"}), []),
+        (hostile({**FALSE, "resource": "extras"}), ["extras"]),
+        (hostile({**FALSE, "resource": "../secrets"}), []),
+        (hostile({**FALSE, "resource": "extras", "verbs": {"get": 1}}), []),
+        (hostile("odd"), []),
+        (b"{" * 100_000, []),
+        (b"\xff\xfe", []),
+        (b"", []),
+        (b'{"kind": "APIGroupList", "groups": []}', []),
+    ],
+)
+def test_76_a_hostile_member_changes_nothing_that_home_tells(
+    planes: Planes, body: bytes, added: list[str]
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with ScriptedServer(answer_all(head % len(body) + body)) as west:
+        clusters = (planes.clusters[0], west.cluster("token-of-west"))
+        rules = {"tenant": None, "routes": [route("all", EVERYTHING)]}
+        with SidecarProcess(clusters, rules=rules) as process:
+            for path in ("/apis/apps/v1", "/apis/apps", "/apis", "/openapi/v3/apis/apps/v1"):
+                told, own = get(process, path), home_tells(planes.home, path)
+                if path == "/apis/apps/v1":
+                    extra = told["resources"][len(own["resources"]) :]
+                    assert [found["name"] for found in extra] == added
+                    told["resources"] = told["resources"][: len(own["resources"])]
+                assert told == own
+
+
+def home_tells(home: ControlPlane, path: str) -> Any:
+    return home.request("GET", path).json()
