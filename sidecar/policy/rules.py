@@ -55,13 +55,15 @@ class View(NamedTuple):
 
     `allows` is None where policy leaves all to RBAC. `denies` are deny rules, and what other
     clusters answer. `reserved` is what an allow rule covers only where it names group and resource
-    itself. `is_namespaced` tells of a group and resource; None where that is not known.
+    itself. `is_namespaced` tells of a group and resource; None where that is not known. What
+    `stays_home` (group and resource) is answered elsewhere only where a rule names it.
     """
 
     allows: tuple[Grant, ...] | None
     denies: tuple[Grant, ...]
     reserved: tuple[Grant, ...]
     is_namespaced: Callable[[str, str], bool | None]
+    stays_home: frozenset[tuple[str, str]] = frozenset()
 
 
 class _Kind(NamedTuple):
@@ -226,6 +228,8 @@ class _Reduction:
         for deny in denies:
             if not verbs or not self._spend():
                 return ()
+            if deny.cluster and self._stays_home(kind, deny):
+                continue
             group_met = meet_words((kind.group,), deny.groups)
             resource_met = meet_resources(kind.resource, deny.resources)
             if group_met and resource_met and _touches(deny.names, kind.name):
@@ -237,6 +241,11 @@ class _Reduction:
                 what = _spell(kind.group, kind.resource)
                 verbs = self._without(verbs, deny, what, _VERBS, whole=whole)
         return verbs
+
+    def _stays_home(self, kind: _Kind, deny: Grant) -> bool:
+        main = kind.resource.partition("/")[0]
+        named = kind.group in deny.groups and kind.resource in deny.resources
+        return (kind.group, main) in self._view.stays_home and not named
 
     def _without(
         self, verbs: tuple[str, ...], deny: Grant, what: str, known: tuple[str, ...], *, whole: bool

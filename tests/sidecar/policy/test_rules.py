@@ -352,6 +352,28 @@ def asked(
 
 
 @pytest.mark.parametrize(
+    ("resources", "left"),
+    [
+        ("*", ["pods/log", "leases", "leases/status"]),
+        ("leases,leases/status", ["pods/log", "other"]),
+    ],
+)
+def test_what_stays_home_is_answered_elsewhere_only_where_a_rule_names_it(
+    resources: str, left: list[str]
+) -> None:
+    away = grant("*", "coordination.k8s.io", resources, cluster="eu-1")
+    seen = view(None, [away])._replace(
+        stays_home=frozenset({("coordination.k8s.io", "leases"), ("", "pods")})
+    )
+    rules = [
+        rule("get", "", "pods/log"),
+        rule("get", "coordination.k8s.io", "leases,other,leases/status"),
+    ]
+    found = reduce(seen, *rules)["resourceRules"]
+    assert [resource for told in found for resource in told["resources"]] == left
+
+
+@pytest.mark.parametrize(
     ("seen", "access", "obstacle"),
     [
         (view(), asked("*", "*", "*"), ""),
