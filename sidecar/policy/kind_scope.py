@@ -26,8 +26,9 @@ def scope_of(
     """
     if is_namespace_object(info):
         return False
-    kind = (info.group, info.version, info.resource)
-    told = scopes.look(members[0], *kind)
+    told = scopes.look(members[0], info.group, info.version, info.resource)
+    if told is True or told is False:
+        return told
     if told is ABSENT:
         known = f"{info.resource}.{info.group}" if info.group else info.resource
         return Denial(
@@ -37,8 +38,7 @@ def scope_of(
             f"{shown(info.version)!r}, so whether it is within the tenant is not known: "
             "check the group, version and plural, or ask again once the kind is installed",
         )
-    if told is not None:
-        return told is True
+    kind = (info.group, info.version, info.resource)
     others = members[1:]
     if any(scopes.look(other, *kind) is True for other in others):
         return True

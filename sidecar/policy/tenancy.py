@@ -151,9 +151,10 @@ def judge_kind(
                 "a rule of the tenant's clusterResources would have to name it",
             )
     rules = tenancy.permissions.select(verb, info, caller)
-    denied = _judge_denies(tenancy, info, name, rules)
-    if denied is not None:
-        return _relax(tenancy, denied, reached)
+    if rules & tenancy.denies:
+        denied = _judge_denies(tenancy, info, name, rules & tenancy.denies)
+        if denied is not None:
+            return _relax(tenancy, denied, reached)
     if reached:
         return Allowed(reached)
     allows = rules & tenancy.allows
@@ -221,12 +222,9 @@ def _find_cluster_resource(
 
 
 def _judge_denies(
-    tenancy: Tenancy, info: RequestInfo, name: ObjectName, rules: int
+    tenancy: Tenancy, info: RequestInfo, name: ObjectName, denies: int
 ) -> Denial | None:
     """A deny rule with names also denies what names no object and would reach it."""
-    denies = rules & tenancy.denies
-    if not denies:
-        return None
     sure, maybe = tenancy.permissions.narrow(denies, name)
     if not maybe:
         return None

@@ -103,6 +103,7 @@ class Plan(NamedTuple):
 
 # Whoever holds this can make a Permit. Only decide.py may name it; a layout test sees to that.
 _PERMIT_KEY: Final = object()
+_set: Final = object.__setattr__
 
 
 @final
@@ -122,9 +123,9 @@ class Permit:
         if key is not _PERMIT_KEY:
             message = "only sidecar.policy.decide makes a Permit"
             raise TypeError(message)
-        object.__setattr__(self, "plan", plan)
-        object.__setattr__(self, "rule", rule)
-        object.__setattr__(self, "audited", audited)
+        _set(self, "plan", plan)
+        _set(self, "rule", rule)
+        _set(self, "audited", audited)
 
     def __setattr__(self, name: str, value: object) -> None:
         message = f"a Permit does not change: {name}"
