@@ -24,6 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
             from webhook.cli.demo import main as run_demo
 
             return run_demo(rest)
+        case ["explain", *rest]:
+            from webhook.cli.explain import main as run_explain
+
+            return run_explain(rest)
+        case ["policy", *rest]:
+            from webhook.cli.policy import main as run_policy
+
+            return run_policy(rest)
         case _:
             from webhook.cli.overview import main as run_overview
 

@@ -14,9 +14,20 @@ CONTROL_EXTRA = "multi-cluster-adapter[control]"
 
 
 class Parser(argparse.ArgumentParser):
-    """Keeps the line ends of its texts; a mistake is exit code 64, as any bad configuration."""
+    """Keeps the line ends of its texts; a mistake is exit code 64, as any bad configuration.
 
-    def __init__(self, *, prog: str, usage: str, description: str, epilog: str) -> None:
+    Commands whose exit code is their answer have another: `exit_code`.
+    """
+
+    def __init__(
+        self,
+        *,
+        prog: str,
+        usage: str,
+        description: str,
+        epilog: str,
+        exit_code: int = EXIT_USAGE,
+    ) -> None:
         super().__init__(
             prog=prog,
             usage=usage,
@@ -25,10 +36,11 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._exit_code = exit_code
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line."""
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+        self.exit(self._exit_code, f"{self.prog}: {message}\n")
 
 
 def complain(text: str) -> None:

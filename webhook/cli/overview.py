@@ -10,6 +10,8 @@ _COMMANDS = """\
 commands:
   sidecar     serve the API for the containers of a pod, as `python -m sidecar` does
   run         run one command at this terminal with an API of its own
+  explain     tell what the sidecar would do with a call, and why
+  policy      check a policy, or replay recorded calls against it
   demo        see the main job done on a real control plane
 
 `mca COMMAND --help` tells more.
@@ -17,6 +19,8 @@ commands:
 examples:
   mca run -- kubectl get pods
   mca run --context staging -- python report.py
+  mca explain --pod team-a/web-0 create pods/web-0 --subresource exec
+  mca policy check policy.json
   mca demo
 """
 

@@ -31,7 +31,7 @@ def test_help_lists_the_commands_and_each_has_its_own() -> None:
     whole = mca("--help")
     assert (whole.returncode, whole.stderr) == (0, "")
     assert mca().stdout == whole.stdout
-    for command in ("sidecar", "run", "demo"):
+    for command in ("sidecar", "run", "explain", "policy", "demo"):
         assert f"\n  {command} " in whole.stdout
         own = mca(command, "--help")
         assert (own.returncode, own.stderr) == (0, "")

@@ -1,0 +1,69 @@
+"""Owns `mca policy check`: snapshot files in, everything that is wrong or odd in them out.
+
+Must not know what is wrong or odd: parse_snapshot and findings.py do.
+"""
+
+import json
+import sys
+
+from webhook.cli.arguments import Parser, complain, printable
+from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
+from webhook.cli.policy.findings import Finding, find_oddities
+from webhook.cli.policy.snapshot_source import SourceError, read_snapshot
+
+_USAGE = "mca policy check [--json] FILE [FILE ...]"
+_DESCRIPTION = """\
+Validates snapshots with the code that a sidecar loads them with, and prints every error with its
+path. Of valid ones it tells which rules can never match: hidden by others, outside the tenant's
+namespaces, or about what they cannot allow."""
+_EPILOG = """\
+exit codes: 0 nothing to say, 1 findings, 2 a file cannot be read.
+
+examples:
+  mca policy check policy.json
+  kubectl get configmap mca-policy -o jsonpath='{.data.snapshot\\.v1\\.json}' >p.json
+  mca policy check p.json"""
+
+
+def main(arguments: list[str]) -> int:
+    """Check the files; the exit code."""
+    parser = Parser(
+        prog="mca policy check",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        exit_code=EXIT_ERROR,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object for each finding")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a snapshot")
+    given = parser.parse_args(arguments)
+    code = 0
+    for path in given.files:
+        try:
+            snapshot = read_snapshot(path)
+        except SourceError as error:
+            complain(str(error))
+            code = EXIT_ERROR
+            continue
+        if isinstance(snapshot, tuple):
+            severity, findings = "error", tuple(map(_split, snapshot))
+        else:
+            severity, findings = "warning", find_oddities(snapshot)
+        for finding in findings:
+            _tell(path, severity, finding, as_json=given.json)
+        if findings:
+            code = max(code, EXIT_FINDINGS)
+    return code
+
+
+def _split(problem: str) -> Finding:
+    where, _, message = problem.partition(": ")
+    return Finding(where, message)
+
+
+def _tell(file: str, severity: str, finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        line = json.dumps({"file": file, "severity": severity, **finding._asdict()})
+    else:
+        line = printable(f"{file}: {severity}: {finding.path}: {finding.message}")
+    sys.stdout.write(f"{line}\n")
