@@ -39,12 +39,14 @@ def add_gauges(server: Server) -> None:
 
 
 def _count_upstream(server: Server) -> dict[str, float]:
-    counts = {name: len(member.connections) for name, member in server.members.items()}
+    counts = {name: len(member.connections) for name, member in server.adoption.members.items()}
     return by_cluster(counts, sum)
 
 
 def _tell_health(server: Server) -> dict[str, float]:
-    return by_cluster({name: member.available for name, member in server.members.items()}, min)
+    return by_cluster(
+        {name: member.available for name, member in server.adoption.members.items()}, min
+    )
 
 
 def _count_streams(server: Server) -> dict[str, float]:

@@ -78,15 +78,16 @@ class Member:
     def __repr__(self) -> str:
         return f"Member({self.name})"
 
-    def adopt(self, cluster: Cluster) -> bool:
-        """Go on as what a new snapshot says of it; False where that is another server."""
+    def is_at(self, cluster: Cluster) -> bool:
+        """Is that the same server, reached in the same way?"""
         now = self.cluster
-        if cluster._replace(labels=now.labels, health=now.health, limits=now.limits) != now:
-            return False
+        return cluster._replace(labels=now.labels, health=now.health, limits=now.limits) == now
+
+    def adopt(self, cluster: Cluster) -> None:
+        """Go on as what a new snapshot says of the same server."""
         self.cluster = cluster
         self.seats.limits = cluster.limits
         self.health.adopt(cluster.health)
-        return True
 
     # -- calls --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sidecar import log
 from sidecar.admin import Admin, AdminConnection
+from sidecar.adoption import Adoption
 from sidecar.audit import AuditLog
 from sidecar.books import Books
 from sidecar.downstream import Client
@@ -24,10 +25,8 @@ from sidecar.kinds import Kinds
 from sidecar.limits import Limiter
 from sidecar.listener import Listener
 from sidecar.log import log_event
-from sidecar.member import Member
 from sidecar.merging import Merging
 from sidecar.metrics import Metrics
-from sidecar.policy.decide import compile_policy
 from sidecar.pressure import Pressure, trim_memory
 from sidecar.readmission import Readmission
 from sidecar.snapshot_file import SnapshotFile, own_namespace
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
     from sidecar.config import Settings
     from sidecar.identity import Identity
-    from sidecar.policy.snapshot import Snapshot
     from sidecar.reactor import Reactor
 
 _TICK_S = 0.2
@@ -73,8 +71,6 @@ class Server:
         self.audit = AuditLog(log.stdout)
         self.context = _server_context(identity)
         self.source = source
-        self.members: dict[str, Member] = {}
-        self._leaving: list[Member] = []  # replaced, with calls under way
         self.pressure = Pressure(settings.limits.max_connections)
         self.clients: set[Client] = set()
         self.shedding = False
@@ -89,6 +85,7 @@ class Server:
         self.merging = Merging(self.loop, self.gate)
         self.executor = Executor(self.failover, self.limiter, self.merging)
         self.readmission = Readmission(self.loop, self.gate, self.kinds, self.failover)
+        self.adoption = Adoption(self)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
         self._gathered = 0
@@ -99,8 +96,7 @@ class Server:
         self._last_seen = 0.0
         self.stopped: asyncio.Future[None] = self.loop.create_future()
         add_gauges(self)
-        if source.snapshot is not None:
-            self.adopt(source.snapshot)
+        self.adoption.begin()
 
     # -- coming up ------------------------------------------------------------------------------
 
@@ -132,41 +128,6 @@ class Server:
         if self.source.snapshot is None:
             return "no usable snapshot: the log says what is wrong with it"
         return ""
-
-    def adopt(self, snapshot: Snapshot) -> None:
-        """Decide by this snapshot from the next request on."""
-        kept: dict[str, Member] = {}
-        for cluster in snapshot.clusters:
-            member = self.members.get(cluster.name)
-            if member is None or not member.adopt(cluster):
-                member = Member(cluster, self.limits, self.metrics, self.reactor)
-                member.changed = self._end_misplaced
-            kept[cluster.name] = member
-        gone = [member for member in self.members.values() if member not in kept.values()]
-        self.members = kept
-        self.limiter.adopt(snapshot.tenant.limits if snapshot.tenant is not None else None)
-        self.kinds.adopt(kept)
-        self.merging.adopt(kept)
-        self.failover.adopt(snapshot, kept)
-        self._compile()
-        for member in gone:
-            member.retire()
-        if gone:
-            self._leaving += gone
-            self.readmission.leave_members(self.clients, gone)
-        self.readmission.review(self.clients)
-
-    def _compile(self) -> None:
-        snapshot = self.source.snapshot
-        if snapshot is None:
-            return
-        known = [member.credential.api_audiences() for member in self.members.values()]
-        told = [audiences for audiences in known if audiences is not None]
-        audiences = frozenset().union(*told) if len(told) == len(known) else None
-        self.gate.adopt(compile_policy(snapshot, audiences), self.members)
-
-    def _end_misplaced(self) -> None:
-        self.readmission.end_misplaced(self.clients)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -216,7 +177,7 @@ class Server:
         self._relieve()
         if self._ticks % _SLOW_TICKS == 0:
             self._sweep(now)
-            self._poll(now)
+            self.adoption.poll(now)
 
     def _sweep(self, now: float) -> None:
         """Find what has passed its deadline; a timer each would cost more than the calls."""
@@ -227,25 +188,14 @@ class Server:
                 client.on_deadline()
             elif client.blocked:
                 client.check_reader(now)
-        for member in (*self.members.values(), *self._leaving):
-            member.sweep(now)
+        self.adoption.sweep(now)
         self.kinds.sweep(now)
-        self._leaving = [member for member in self._leaving if member.connections]
         # Freed memory is only ours to use again until it is given back: shedding would not end.
         many = self._closed >= _TRIM_AFTER and self._closed >= 2 * len(self.clients)
         if many or (self.shedding and self._closed):
             self._closed = 0
             gc.collect()
             trim_memory()
-
-    def _poll(self, now: float) -> None:
-        snapshot = self.source.poll(now)
-        if snapshot is not None:
-            self.adopt(snapshot)
-            return
-        newer = [member.poll(now) for member in self.members.values()]
-        if any(newer):
-            self._compile()
 
     def _relieve(self) -> None:
         """Measure what is left; make room before there is none."""
@@ -271,7 +221,7 @@ class Server:
         idle.sort(key=lambda client: client.idle_since)
         for client in idle[: max(16, len(self.clients) // 10)]:
             self._close(client)
-        for member in self.members.values():
+        for member in self.adoption.members.values():
             member.close()
 
     def _close(self, client: Client) -> None:
@@ -318,8 +268,7 @@ class Server:
             server.close()
         for client in list(self.clients):
             client.close_down()
-        for member in (*self.members.values(), *self._leaving):
-            member.close_down()
+        self.adoption.close_down()
         cancel_all()
         log_event("info", "stopped")
         self.audit.flush()

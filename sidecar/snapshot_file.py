@@ -20,6 +20,8 @@ from sidecar.policy.snapshot import (
 )
 from sidecar.watched_file import WatchedFile
 
+Loaded = Snapshot | tuple[str, ...]
+
 
 class SnapshotFile:
     """The current snapshot, None as long as there was no good one; `errors` tell why."""
@@ -32,32 +34,44 @@ class SnapshotFile:
         self._told: tuple[str, ...] = ()
         self._file: WatchedFile | None = None
         if settings.snapshot_path is None:
-            self._take(_home_snapshot(settings))
-        else:
-            self._file = WatchedFile(settings.snapshot_path, MAX_SNAPSHOT_BYTES)
-            self.poll()
+            self._begin(_home_snapshot(settings))
+            return
+        self._file = WatchedFile(settings.snapshot_path, MAX_SNAPSHOT_BYTES)
+        content = self.poll()
+        if content is not None:
+            self._begin(self.parse(content))
 
-    def poll(self, now: float | None = None) -> Snapshot | None:
-        """Look at the file; the snapshot if it is a new one. Cheap: a stat."""
+    def _begin(self, loaded: Loaded) -> None:
+        snapshot = self.judge(loaded)
+        if snapshot is not None:
+            self.take(snapshot)
+
+    def poll(self, now: float | None = None) -> bytes | None:
+        """Look at the file; its content if that is new. Cheap: a stat."""
         if self._file is None or not self._file.poll(time.monotonic() if now is None else now):
             return None
-        content = self._file.content
-        if content is None:
-            return self._take((f"MCA_SNAPSHOT: {self._file.problem}",))
-        return self._take(_parse(content, self._settings))
+        if self._file.content is None:
+            self.judge((f"MCA_SNAPSHOT: {self._file.problem}",))
+        return self._file.content
 
-    def _take(self, loaded: Snapshot | tuple[str, ...]) -> Snapshot | None:
+    def parse(self, content: bytes) -> Loaded:
+        """What the content says, or all that is wrong with it. Touches nothing."""
+        return _parse(content, self._settings)
+
+    def judge(self, loaded: Loaded) -> Snapshot | None:
+        """The snapshot if it is a good one, and not the one in use; what is wrong is told."""
         if not isinstance(loaded, Snapshot):
             self.errors = loaded
             self._tell()
             return None
         self.errors = self._told = ()
-        if loaded == self.snapshot:
-            return None
-        self.snapshot = loaded
+        return None if loaded == self.snapshot else loaded
+
+    def take(self, snapshot: Snapshot) -> None:
+        """It is the one in use from now on."""
+        self.snapshot = snapshot
         self.loaded_at = time.time()
-        log_event("info", "snapshot_loaded", revision=loaded.revision)
-        return loaded
+        log_event("info", "snapshot_loaded", revision=snapshot.revision)
 
     def _tell(self) -> None:
         if self.errors != self._told:
@@ -76,7 +90,7 @@ def own_namespace(settings: Settings, snapshot: Snapshot | None) -> str:
     )
 
 
-def _parse(content: bytes, settings: Settings) -> Snapshot | tuple[str, ...]:
+def _parse(content: bytes, settings: Settings) -> Loaded:
     parsed = parse_snapshot(content)
     if not isinstance(parsed, Snapshot):
         return tuple(f"MCA_SNAPSHOT: {settings.snapshot_path}: {error}" for error in parsed)
@@ -88,7 +102,7 @@ def _parse(content: bytes, settings: Settings) -> Snapshot | tuple[str, ...]:
     return parsed
 
 
-def _home_snapshot(settings: Settings) -> Snapshot | tuple[str, ...]:
+def _home_snapshot(settings: Settings) -> Loaded:
     folder = settings.service_account_dir
     errors = [
         f"{variable}: is not set; run in a pod, or name a snapshot file by MCA_SNAPSHOT"

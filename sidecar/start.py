@@ -16,6 +16,8 @@ from sidecar.reactor import Reactor
 from sidecar.server import Server
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
 
 def run(settings: Settings, minting: Minting | None) -> int:
     """Bring the sidecar up and run it to its end; the exit code."""
@@ -40,12 +42,14 @@ def run(settings: Settings, minting: Minting | None) -> int:
             _serve(Server(settings, identity, source, reactor), api, admin)
         )
     finally:
+        # The loop takes its handlers away: one signal more would have the process die of it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         reactor.loop.close()
     return 0
 
 
 async def _serve(server: Server, api: list[socket.socket], admin: list[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         loop.add_signal_handler(number, server.drain)
     await server.serve(api, admin)

@@ -154,14 +154,15 @@ def test_a_new_check_takes_the_old_one_s_place(scene: MemberScene) -> None:
     with ScriptedServer(answer_all(READY)) as server:
         member = scene.member(server, health=CHECK)
         scene.wait_for(lambda: server.requests)
-        assert member.adopt(member.cluster._replace(health=CHECK._replace(path="/livez")))
+        member.adopt(member.cluster._replace(health=CHECK._replace(path="/livez")))
         scene.wait_for(lambda: server.requests[-1].target == b"/livez")
-        assert member.adopt(member.cluster._replace(health=None))
+        assert member.is_at(member.cluster._replace(health=None))
+        member.adopt(member.cluster._replace(health=None))
         scene.turn(0.05)
         count = len(server.requests)
         scene.turn(0.3)
         assert len(server.requests) == count
-        assert not member.adopt(member.cluster._replace(server="https://elsewhere"))
+        assert not member.is_at(member.cluster._replace(server="https://elsewhere"))
 
 
 def test_nothing_is_tried_after_the_end(scene: MemberScene) -> None:

@@ -1,0 +1,145 @@
+"""Owns how a snapshot comes into use: read and compiled beside the calls, adopted between two.
+
+Must not judge what a snapshot says, nor decide: sidecar.policy does. A thread compiles, because a
+thousand rules take 18 ms; the interpreter's lock changes hands every half millisecond meanwhile,
+so that no call waits longer for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sidecar.member import Member
+from sidecar.policy.decide import Policy, compile_policy
+from sidecar.tasks import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sidecar.policy.snapshot import Snapshot
+    from sidecar.server import Server
+
+_SLICE_S: Final = 0.0005
+_T = TypeVar("_T")
+
+
+class Adoption:
+    """The members and the policy in use, and how the next ones take their place."""
+
+    def __init__(self, server: Server) -> None:
+        self.members: dict[str, Member] = {}
+        self.leaving: list[Member] = []  # replaced, with calls under way
+        self._server = server
+        self._source = server.source
+        self._compiling = False
+        self._audiences: frozenset[str] | None = None
+
+    def begin(self) -> None:
+        """At the start there are no calls to be kept waiting."""
+        snapshot = self._source.snapshot
+        if snapshot is not None:
+            members = self._prepare(snapshot)
+            self._install(snapshot, members, compile_policy(snapshot, _audiences(members)))
+
+    def poll(self, now: float) -> None:
+        """Look for a new snapshot, and for new credentials."""
+        if not self._compiling:
+            content = self._source.poll(now)
+            if content is not None:
+                self._compiling = True
+                spawn(self._adopt(content), "adoption")
+        newer = [member.poll(now) for member in self.members.values()]
+        if any(newer) and not self._compiling:
+            self._renew()
+
+    def sweep(self, now: float) -> None:
+        """Look at the deadlines of members' connections."""
+        for member in (*self.members.values(), *self.leaving):
+            member.sweep(now)
+        self.leaving = [member for member in self.leaving if member.connections]
+
+    def close_down(self) -> None:
+        """The process ends."""
+        for member in (*self.members.values(), *self.leaving):
+            member.close_down()
+
+    async def _adopt(self, content: bytes) -> None:
+        try:
+            loaded = await _aside(lambda: self._source.parse(content))
+            snapshot = self._source.judge(loaded)
+            if snapshot is None:
+                return
+            members = self._prepare(snapshot)
+            audiences = _audiences(members)
+            policy = await _aside(lambda: compile_policy(snapshot, audiences))
+            self._source.take(snapshot)
+            self._install(snapshot, members, policy)
+        finally:
+            self._compiling = False
+
+    def _prepare(self, snapshot: Snapshot) -> dict[str, Member]:
+        """Members for its clusters: those in use, where they are the same servers still."""
+        server = self._server
+        members = {}
+        for cluster in snapshot.clusters:
+            member = self.members.get(cluster.name)
+            if member is None or not member.is_at(cluster):
+                member = Member(cluster, server.limits, server.metrics, server.reactor)
+                member.changed = self._end_misplaced
+            members[cluster.name] = member
+        return members
+
+    def _install(self, snapshot: Snapshot, members: dict[str, Member], policy: Policy) -> None:
+        """Decide by this snapshot from the next request on."""
+        server = self._server
+        gone = [member for name, member in self.members.items() if members.get(name) is not member]
+        self.members = members
+        for cluster in snapshot.clusters:
+            members[cluster.name].adopt(cluster)
+        server.limiter.adopt(snapshot.tenant.limits if snapshot.tenant is not None else None)
+        server.kinds.adopt(members)
+        server.merging.adopt(members)
+        server.failover.adopt(snapshot, members)
+        self._audiences = _audiences(members)
+        server.gate.adopt(policy, members)
+        for member in gone:
+            member.retire()
+        if gone:
+            self.leaving += gone
+            server.readmission.leave_members(server.clients, gone)
+        server.readmission.review(server.clients)
+
+    def _renew(self) -> None:
+        """There is a newer credential: it may open the API server for other audiences."""
+        snapshot, policy = self._source.snapshot, self._server.gate.policy
+        if snapshot is None or policy is None:
+            return
+        audiences = _audiences(self.members)
+        if audiences != self._audiences:
+            self._audiences = audiences
+            policy = compile_policy(snapshot, audiences)
+        self._server.gate.adopt(policy, self.members)
+
+    def _end_misplaced(self) -> None:
+        self._server.readmission.end_misplaced(self._server.clients)
+
+
+def _audiences(members: dict[str, Member]) -> frozenset[str] | None:
+    """Those that open an API server, as far as every credential tells; None if one does not."""
+    known = [member.credential.api_audiences() for member in members.values()]
+    told = [audiences for audiences in known if audiences is not None]
+    return frozenset().union(*told) if len(told) == len(known) else None
+
+
+async def _aside(work: Callable[[], _T]) -> _T:
+    """Do it in a thread; here, if there can be none."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SLICE_S)
+    try:
+        return await asyncio.to_thread(work)
+    except RuntimeError:  # no thread can be started
+        return work()
+    finally:
+        sys.setswitchinterval(before)
