@@ -37,7 +37,8 @@ class Grant(NamedTuple):
     """Some calls, of one caller in one namespace, and the rule that speaks of them.
 
     Selectors as in permissions. `namespaced` limits it to kinds that have namespaces, or to those
-    that have none. With `cluster`, the calls are answered there and not at home.
+    that have none. With `cluster`, the calls are answered there and not at home; `at_home` shields
+    them from what follows.
     """
 
     rule: str
@@ -48,6 +49,7 @@ class Grant(NamedTuple):
     paths: tuple[str, ...] = ()
     namespaced: bool | None = None
     cluster: str = ""
+    at_home: bool = False
 
 
 class View(NamedTuple):
@@ -225,22 +227,23 @@ class _Reduction:
     def _subtract(
         self, kind: _Kind, verbs: tuple[str, ...], denies: tuple[Grant, ...]
     ) -> tuple[str, ...]:
+        shielded: tuple[str, ...] = ()
         for deny in denies:
-            if not verbs or not self._spend():
+            if not self._spend():
                 return ()
             if deny.cluster and self._stays_home(kind, deny):
                 continue
-            group_met = meet_words((kind.group,), deny.groups)
-            resource_met = meet_resources(kind.resource, deny.resources)
-            if group_met and resource_met and _touches(deny.names, kind.name):
-                whole = (
-                    kind.group in group_met
-                    and kind.resource in resource_met
-                    and (ANY in deny.names or kind.name is not None)
-                )
+            whole = _covers(deny, kind)
+            if deny.at_home:
+                if whole:
+                    shielded += meet_words(verbs, deny.verbs)
+                    verbs = tuple(verb for verb in verbs if verb not in shielded)
+            elif whole is not None:
                 what = _spell(kind.group, kind.resource)
                 verbs = self._without(verbs, deny, what, _VERBS, whole=whole)
-        return verbs
+            if not verbs:
+                break
+        return shielded + verbs
 
     def _stays_home(self, kind: _Kind, deny: Grant) -> bool:
         main = kind.resource.partition("/")[0]
@@ -303,9 +306,19 @@ def _is_refused_to_all(group: str, resource: str) -> bool:
     return group in ("", ANY) and resource in _NEVER
 
 
-def _touches(patterns: tuple[str, ...], name: str | None) -> bool:
-    """A deny rule on some names also denies what reaches them without naming them."""
-    return name is None or matches_any(patterns, name)
+def _covers(deny: Grant, kind: _Kind) -> bool | None:
+    """Whether a rule speaks of all of a kind, or of a part; None where it does not speak of it.
+
+    A rule on some names also speaks of what reaches them without naming them.
+    """
+    group_met = meet_words((kind.group,), deny.groups)
+    resource_met = meet_resources(kind.resource, deny.resources)
+    if not group_met or not resource_met:
+        return None
+    if kind.name is not None and not matches_any(deny.names, kind.name):
+        return None
+    whole = kind.group in group_met and kind.resource in resource_met
+    return whole and (ANY in deny.names or kind.name is not None)
 
 
 def _spell(group: str, resource: str) -> str:

@@ -352,6 +352,26 @@ def asked(
 
 
 @pytest.mark.parametrize(
+    ("home", "left"),
+    [
+        (grant("get,list", "", "pods", at_home=True), [rule("get,list", "", "pods")]),
+        (grant("*", "", "*", at_home=True), [rule("get,list,delete", "", "pods")]),
+        (grant("*", "apps", "*", at_home=True), []),
+        # A part of it is not enough.
+        (grant("*", "", "pods", "a", at_home=True), []),
+    ],
+)
+def test_a_route_to_home_shields_from_those_that_follow(
+    home: Grant, left: list[dict[str, list[str]]]
+) -> None:
+    away = grant("*", "*", "*", cluster="eu-1")
+    found = reduce(view(None, [home, away]), rule("get,list,delete", "", "pods"))
+    assert found["resourceRules"] == left
+    found = reduce(view(None, [away, home]), rule("get,list,delete", "", "pods"))
+    assert found["resourceRules"] == []
+
+
+@pytest.mark.parametrize(
     ("resources", "left"),
     [
         ("*", ["pods/log", "leases", "leases/status"]),
@@ -467,6 +487,13 @@ grants = st.builds(
     st.just(("*",)) | some("a", "ci-*"),
     st.just(()),
     st.sampled_from([None, None, True, False]),
+    st.just(""),
+    st.just(False),
+)
+routes = st.builds(
+    lambda found, away: found._replace(cluster="eu-1" if away else "", at_home=not away),
+    grants,
+    st.booleans(),
 )
 rbac_rules = st.builds(
     lambda verbs, groups, resources, names: rule(
@@ -508,8 +535,17 @@ def policy_allows(seen: View, verb: str, group: str, resource: str, name: str) -
     denied = any(
         speaks_of(found, verb, group, resource) and (not name or matches_any(found.names, name))
         for found in seen.denies
+        if not found.cluster and not found.at_home
     )
-    return not denied and any(
+    # The first route counts; what names no object follows one for all names.
+    away = [
+        bool(found.cluster)
+        for found in seen.denies
+        if (found.cluster or found.at_home)
+        and speaks_of(found, verb, group, resource)
+        and matches_any(found.names, name)
+    ]
+    return not (denied or any(away[:1])) and any(
         speaks_of(found, verb, group, resource)
         and matches_any(found.names, name)
         and found.namespaced in (None, scope)
@@ -525,15 +561,17 @@ def policy_allows(seen: View, verb: str, group: str, resource: str, name: str) -
     st.lists(rbac_rules, max_size=3),
     st.lists(grants, max_size=3),
     st.lists(grants, max_size=2),
+    st.lists(routes, max_size=2),
     st.lists(grants.map(lambda found: found._replace(names=("*",))), max_size=1),
 )
 def test_no_list_lies(
     rbac: list[dict[str, list[str]]],
     allows: list[Grant],
     denies: list[Grant],
+    routed: list[Grant],
     reserved: list[Grant],
 ) -> None:
-    seen = view(allows, denies, reserved)
+    seen = view(allows, [*denies, *routed], reserved)
     found = reduce(seen, *rbac)
     for call in itertools.product(VERBS, GROUPS, MAINS, NAMES):
         may = rbac_allows(rbac, *call) and policy_allows(seen, *call)
