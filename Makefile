@@ -21,7 +21,7 @@ venv-bench:
 binaries: venv ## etcd, kube-apiserver, kube-controller-manager and kubectl: found, or built once
 	@$(BIN)/python -m tests.controlplane binaries
 
-demo: venv binaries ## the main job, told as a story on a real control plane
+demo: venv binaries ## the main job, told as a story on two real clusters
 	@$(BIN)/mca demo
 
 test: lint binaries ## everything: format, lint, types, layout, unit, integration, coverage

@@ -1,4 +1,4 @@
-"""Owns `mca demo`: the main job, done on a real control plane and told as a story.
+"""Owns `mca demo`: the main job, done on real control planes and told as a story.
 
 Must not pretend: what it shows is what happened, and a step that went otherwise fails the demo.
 """
@@ -10,11 +10,12 @@ from webhook.cli.arguments import Parser, complain, lacks_extra
 
 _USAGE = "mca demo"
 _DESCRIPTION = """\
-Shows the main job on this machine, with nothing set up before: a real etcd and kube-apiserver, a
-sidecar as it runs in a pod, and two applications that hold no credential - unmodified kubectl and
-a Python program - working through it. What they did is told with the sidecar's audit lines."""
+Shows the main job on this machine, with nothing set up before: two real clusters, a tenant with a
+route, a sidecar as it runs in a pod, and two applications that hold no credential - unmodified
+kubectl and a Python program - working through it. What is refused is explained, and what they did
+is told with the sidecar's audit lines."""
 _EPILOG = """\
-Runs from a checkout of the project (`make demo`), because the control plane is that of its tests.
+Runs from a checkout of the project (`make demo`), because the clusters are those of its tests.
 Missing servers are built once, which takes Go 1.26 and some minutes. Nothing is left running.
 
 exit codes: 0 if all was as told, 1 if anything was not, 64 if something is missing here."""
