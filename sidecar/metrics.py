@@ -13,11 +13,11 @@ BUCKETS_US = (
     1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 )  # fmt: skip
 # Together at most 500, with the gauges.
-MAX_REQUEST_SERIES = 200
+MAX_REQUEST_SERIES = 180
 MAX_HISTOGRAMS = 8
 MAX_DENIAL_SERIES = 40
-MAX_ROUTING_SERIES = 40
-MAX_CLUSTERS = 20
+MAX_ROUTING_SERIES = 30
+MAX_CLUSTERS = 15
 
 # The kinds of Kubernetes itself. Others are `other`: a path must not be able to make a label.
 KNOWN_RESOURCES = frozenset(

@@ -164,6 +164,44 @@ def test_one_address_after_the_other(scene: Scene) -> None:
     assert connection.sock.getpeername()[1] == addresses[-1][1][1]
 
 
+def test_the_next_address_after_a_failed_handshake(scene: Scene) -> None:
+    rude = scene.listen()
+
+    def hang_up() -> None:
+        rude.accept()[0].close()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    dialer = scene.dialer(LOOPBACK, 1)
+    ports = (rude.getsockname()[1], scene.serve())
+    addresses = [(socket.AF_INET, (LOOPBACK, port)) for port in ports]
+    connection = scene.settle(lambda then: _Attempt(dialer, addresses, then))
+    thread.join(5)
+    assert isinstance(connection, Upstream)
+    assert connection.sock.getpeername()[1] == ports[1]
+
+
+def test_nobody_waits_for_addresses_that_are_given_up(scene: Scene) -> None:
+    """However many are still to be tried."""
+    full = scene.ends.enter_context(socket.socket())
+    full.bind((LOOPBACK, 0))
+    full.listen(0)
+    for _ in range(4):
+        waiting = scene.ends.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(full.getsockname())
+    dialer = scene.dialer(LOOPBACK, 1)
+    told: list[Upstream | str] = []
+    addresses = [(socket.AF_INET, full.getsockname())] * 3
+    scene.reactor.loop.call_soon(_Attempt, dialer, addresses, told.append)
+    scene.turn(0.05)
+    assert (told, len(dialer.attempts)) == ([], 1)
+    dialer.abandon("it is down")
+    assert told == ["it is down"]
+    scene.turn(1.2)
+    assert (told, dialer.attempts) == (["it is down"], set())
+
+
 def test_no_address_at_all(scene: Scene) -> None:
     dialer = scene.dialer(LOOPBACK, 1)
     assert scene.settle(lambda then: _Attempt(dialer, [], then)) == "it has no address"

@@ -7,7 +7,14 @@ from hypothesis import given, settings, strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.metrics import BUCKETS_US, KNOWN_RESOURCES, Histogram, Metrics
+from sidecar.metrics import (
+    BUCKETS_US,
+    KNOWN_RESOURCES,
+    MAX_CLUSTERS,
+    Histogram,
+    Metrics,
+    by_cluster,
+)
 
 MAX_SERIES = 500
 
@@ -142,12 +149,28 @@ def test_at_most_500_series_and_no_call_is_lost(calls: list[tuple[str, str, str,
         for index, resource in enumerate(sorted(KNOWN_RESOURCES) * 3)
     ]
     fill(metrics, [*calls, *every, *calls])
-    metrics.routings("home", "home").value += 1
+    for index in range(1000):
+        metrics.routings(f"r{index}", f"c{index % 60}").value += 1
+    clusters = {f"c{index}": float(index) for index in range(256)}
+    metrics.gauge("mca_upstream_connections", "x", lambda: by_cluster(clusters, sum))
+    metrics.gauge("mca_cluster_health_status", "x", lambda: by_cluster(clusters, min))
+    for index in range(8):
+        metrics.gauge(f"mca_other_{index}", "x", lambda: {"": 1})
     assert count_series(metrics) <= MAX_SERIES
+    assert tally(metrics, "mca_routing_decisions", "_total") == 1000
+    assert tally(metrics, "mca_upstream_connections", "") == sum(range(256))
     count = len(every) + 2 * len(calls)
     assert tally(metrics, "mca_requests", "_total") == count
     assert tally(metrics, "mca_denials", "_total") == count
     assert tally(metrics, "mca_request_duration_seconds", "_count") == count
+
+
+def test_clusters_past_the_bound_are_joined() -> None:
+    many = {f"c{index:03}": float(index) for index in range(20)}
+    assert by_cluster({"home": 1, "west": 0}, min) == {'cluster="home"': 1, 'cluster="west"': 0}
+    joined = by_cluster(many, min)
+    assert len(joined) == MAX_CLUSTERS + 1
+    assert joined['cluster="other"'] == MAX_CLUSTERS
 
 
 def test_what_was_counted_before_the_bound_goes_on() -> None:
