@@ -30,6 +30,8 @@ _BINDINGS: Final = frozenset({("bindings", ""), ("pods", "binding")})
 _WHOLE: Final = frozenset(
     {("coordination.k8s.io", "leases"), ("", "events"), ("events.k8s.io", "events")}
 )
+# Groups and resources that a route takes only by their name.
+STAYS_HOME: Final = _WHOLE | _REVIEWS
 # (group, resources, verbs) of all that an allow rule covers only by its name, for who lists rules.
 RESERVED: Final = (
     (_AUTHENTICATION, ("tokenreviews",), ("*",)),
@@ -59,4 +61,4 @@ def is_reserved(info: RequestInfo) -> bool:
 
 def stays_home(info: RequestInfo) -> bool:
     """Whether a route must name the group and the resource to take it."""
-    return (info.group, info.resource) in _WHOLE or is_review(info)
+    return (info.group, info.resource) in STAYS_HOME

@@ -99,8 +99,13 @@ def _row(permission: Permission) -> Row:
 
 
 def is_namespace_object(info: RequestInfo) -> bool:
-    """Whether it is about namespaces themselves: the one in the path is the object's own name."""
-    return info.resource == "namespaces" and info.group == ""
+    """Whether it is about namespaces themselves: the one in the path is the object's own name.
+
+    `namespaces` within a namespace are not: the server knows of none.
+    """
+    if info.resource != "namespaces" or info.group != "":
+        return False
+    return info.namespace in ("", info.name)
 
 
 def judge_namespace(tenancy: Tenancy, info: RequestInfo) -> Denial | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.globs import pattern_matches
-from sidecar.policy.reserved import RESERVED
+from sidecar.policy.reserved import RESERVED, STAYS_HOME
 from sidecar.policy.rules import Grant, View
 from sidecar.policy.selector_lists import ALL
 from sidecar.policy.snapshot_clusters import HOME
@@ -71,6 +71,7 @@ def view_of(
         ),
         _RESERVED,
         lambda group, resource: kinds.get((group, resource)),
+        STAYS_HOME,
     )
 
 
@@ -124,16 +125,18 @@ def _list_denies(tenant: Tenant, caller: Caller, namespace: str) -> Iterator[Gra
 
 
 def _list_routes(routing: Routing, caller: Caller, namespace: str) -> Iterator[Grant]:
+    """In the order in which they count: what a route keeps at home, none behind it takes away."""
     for match, route in routing.rows:
         cluster = route.members[0].cluster
-        if cluster != HOME and _is_for(match, caller) and _matches(match.namespaces, namespace):
+        if _is_for(match, caller) and _matches(match.namespaces, namespace):
             yield Grant(
                 f"route/{route.name}",
                 match.verbs,
                 match.groups,
                 match.resources,
                 match.names,
-                cluster=cluster,
+                cluster="" if cluster == HOME else cluster,
+                at_home=cluster == HOME,
             )
 
 

@@ -51,3 +51,5 @@ def test_namespaces_need_not_be_looked_up() -> None:
     assert scope_of(Scopes(), call("GET", "/api/v1/namespaces/a"), ("home",)) is False
     other = call("GET", "/apis/example.com/v1/namespaces/a")
     assert isinstance(scope_of(Scopes(), other, ("home",)), NeedScope)
+    within = call("GET", "/api/v1/namespaces/a/namespaces/b")
+    assert isinstance(scope_of(Scopes(), within, ("home",)), NeedScope)

@@ -60,6 +60,10 @@ def tenancy(*permissions: Permission, mode: str = "enforce") -> Tenancy:
         # Whose namespace this is will be judged by clusterResources.
         ("/api/v1/namespaces/team-c", True),
         ("/api/v1/namespaces/team-c/status", True),
+        ("/api/v1/namespaces?fieldSelector=metadata.name%3Dteam-c", True),
+        # There are no namespaces within a namespace.
+        ("/api/v1/namespaces/team-c/namespaces/team-a", False),
+        ("/api/v1/namespaces/team-c/namespaces", False),
         ("/api/v1/pods", True),
     ],
 )
@@ -94,6 +98,8 @@ def test_a_tenant_without_namespaces() -> None:
         ("GET", "/api/v1/nodes", False, None),
         ("GET", "/api/v1/namespaces/team-c", False, None),
         ("GET", f"{A}/nodes", False, "tenant/cluster-scoped"),
+        ("GET", f"{A}/namespaces/team-b", False, "tenant/cluster-scoped"),
+        ("GET", f"{A}/namespaces", False, "tenant/cluster-scoped"),
     ],
 )  # fmt: skip
 def test_scope(method: str, path: str, namespaced: bool, rule: str | None) -> None:

@@ -122,9 +122,16 @@ def test_without_a_tenant_all_is_rbac_s() -> None:
 
 def test_what_another_cluster_answers() -> None:
     assert denies(None, "team-a", ROUTES) == [
-        Grant("route/east", ("*",), ("",), ("pods",), ("x",), cluster="east")
+        Grant("route/east", ("*",), ("",), ("pods",), ("x",), cluster="east"),
+        Grant("route/own", ("*",), ("",), ("pods",), at_home=True),
     ]
-    assert [grant.rule for grant in denies(None, "team-b", ROUTES)] == ["route/east", "route/b"]
+    rules = [grant.rule for grant in denies(None, "team-b", ROUTES)]
+    assert rules == ["route/east", "route/own", "route/b"]
+
+
+def test_what_only_a_route_by_name_moves() -> None:
+    view = rules_view(policy(None, ROUTES), Scopes(), CALLER, "team-a")
+    assert ("coordination.k8s.io", "leases") in view.stays_home
 
 
 def test_kinds_are_known_by_what_home_told() -> None:
