@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from sidecar.chunks import Body, ChunkedBody, EndlessBody, FramingError, LengthBody
 from sidecar.exchange import REPLAY_BYTES
 from sidecar.grammar import CHUNKED
-from sidecar.inspected import InspectedBody, is_inspected
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.refusals import CLUSTER_REPLACED
 from sidecar.response import UNTIL_CLOSE, ResponseError, ResponseHead, parse_response
@@ -218,8 +217,11 @@ class Upstream(TlsStream):
             exchange.frames = watch_frames(head.content_type)
         frames = exchange.frames
         inspection = exchange.inspection
-        if inspection is not None and length and is_inspected(inspection, head.status):
-            self._inspect(exchange, inspection, head, raw, rest)
+        if (
+            inspection is not None
+            and length
+            and self._inspect(exchange, inspection, head, raw, rest)
+        ):
             return
         body: Body
         if length == CHUNKED:
@@ -245,13 +247,20 @@ class Upstream(TlsStream):
         head: ResponseHead,
         raw: bytes,
         rest: bytes,
-    ) -> None:
-        """Begin an answer whose body is looked into: its head goes out with what may pass."""
+    ) -> bool:
+        """Begin an answer whose body is looked into: its head goes out with what may pass.
+
+        False: this one is not, for it holds no objects.
+        """
+        from sidecar.inspected import InspectedBody, is_inspected  # 5 ms that most pods never need
+
+        if not is_inspected(inspection, head.status):
+            return False
         try:
             body = InspectedBody(exchange, inspection, head, raw)
         except FramingError as failure:
             self._bad(str(failure))
-            return
+            return True
         self.body = exchange.answer = body
         self._head = head
         self.deadline = NEVER
@@ -260,6 +269,7 @@ class Upstream(TlsStream):
         if inspection.watch:
             exchange.client.send(body.begin())
         self._relay(exchange, body, rest)
+        return True
 
     def _relay(self, exchange: Exchange, body: Body, data: bytes) -> None:
         try:
