@@ -26,7 +26,9 @@ _AFTER_PERMIT_RULES = frozenset(
 )
 # Rules that speak before policy does, or where it could not.
 _BEFORE_POLICY = ("http/", "identity/", "overload/", "request/", "snapshot/", "target/")
-_BEFORE_POLICY_RULES = frozenset({"tenant/unknown-kind", "tenant/unknown-scope"})
+_BEFORE_POLICY_RULES = frozenset(
+    {"policy/changed", "policy/undecided", "tenant/unknown-kind", "tenant/unknown-scope"}
+)
 
 
 class Outcome(NamedTuple):

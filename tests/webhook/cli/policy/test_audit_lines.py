@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from sidecar.policy.target import parse_target
 from sidecar.policy.verdict import Caller, Denial
 from webhook.cli.policy.audit_lines import NotAudit, Outcome, Record, Unreadable, read_line
 
+ROOT = Path(__file__).resolve().parents[4]
 CALLER = Caller("app", "team-a", "runner", "web-0")
 FRAME = '{"type":"audit","v":1,"id":"7",%s}'
 
@@ -79,6 +82,18 @@ def test_what_came_of_it(fields: dict[str, Any], outcome: Outcome | None) -> Non
     found = read_line(line(**fields))
     assert isinstance(found, Record)
     assert found.outcome == outcome
+
+
+def test_every_rule_that_is_not_policys_is_known_as_such() -> None:
+    """What the sidecar itself refuses is no decision, or was permitted by one."""
+    texts = (path.read_text() for path in (ROOT / "sidecar").glob("*.py"))
+    rules = {name for text in texts for name in re.findall(r'"([a-z]+/[a-z-]+)"', text)}
+    assert "limit/rate" in rules
+    for rule in rules - {"application/json"}:
+        found = read_line(line(decision="denial", rule=rule))
+        assert isinstance(found, Record)
+        undecided = found.outcome is None or found.outcome == Outcome(True, "")
+        assert undecided or rule.startswith("guard/"), rule
 
 
 @pytest.mark.parametrize(
