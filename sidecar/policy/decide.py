@@ -32,12 +32,11 @@ from sidecar.policy.tenancy import (
     Tenancy,
     compile_tenant,
     is_namespace_object,
-    judge_kind,
     judge_namespace,
     judge_path,
-    judge_scope,
     permission_hangs_on_name,
 )
+from sidecar.policy.tenant_calls import TenantCall, judge_call, judge_written
 from sidecar.policy.verdict import (
     _PERMIT_KEY,
     Denial,
@@ -166,37 +165,19 @@ def _decide_call(
     if isinstance(route, Denial):
         return route
     members = members_of(route)
-    allowed = _judge_tenant(tenancy, scopes, caller, info, name, members)
+    allowed: Allowed | Denial | NeedBody | NeedScope = _BY_RBAC
+    if tenancy is not None:
+        call = TenantCall(tenancy, scopes, caller, info, name, members)
+        allowed = judge_call(call) if asked else judge_written(call, body)
     if not isinstance(allowed, Allowed):
         return allowed
     if route is None:
         return _permit(HOME_PLAN, allowed)
-    scope = None if tenancy is None else scope_of(scopes, info, members)
-    plan = plan_call(route, info, fails_over=scope is not False)
-    if not asked and plan.candidates[0] != HOME:
-        owned = judge_owners(info, body)
-        if owned is not None:
-            return owned
-    return _permit(plan, allowed)
-
-
-def _judge_tenant(
-    tenancy: Tenancy | None,
-    scopes: Scopes,
-    caller: Caller,
-    info: RequestInfo,
-    name: ObjectName,
-    members: tuple[str, ...],
-) -> Allowed | Denial | NeedScope:
-    if tenancy is None:
-        return _BY_RBAC
-    namespaced = scope_of(scopes, info, members)
-    if not isinstance(namespaced, bool):
-        return namespaced
-    refused = judge_scope(tenancy, info, namespaced=namespaced)
-    if refused is not None:
-        return refused
-    return judge_kind(tenancy, info, caller, name, namespaced=namespaced)
+    fails_over = tenancy is None or scope_of(scopes, info, members) is True
+    plan = plan_call(route, info, fails_over=fails_over)
+    stays = asked or plan.candidates[0] == HOME
+    owned = None if stays else judge_owners(info, body)
+    return _permit(plan, allowed) if owned is None else owned
 
 
 def _hangs_on_name(policy: Policy, info: RequestInfo, caller: Caller, routes: int) -> bool:

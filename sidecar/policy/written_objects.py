@@ -42,6 +42,16 @@ def name_of_body(info: RequestInfo, body: Body | None) -> ObjectName | NeedBody 
     return ObjectName(meta.name, "" if meta.name else meta.generate_name)
 
 
+def may_apply(info: RequestInfo) -> bool:
+    """Whether the call may be a server-side apply, which creates what is not there."""
+    return info.verb == "patch" and not info.subresource
+
+
+def is_apply(body: Body) -> bool:
+    """Whether the server would read the body as a server-side apply."""
+    return body.content_type.strip().lower().startswith("application/apply-patch")
+
+
 def judge_owners(info: RequestInfo, body: Body | None) -> NeedBody | Denial | None:
     """Refuse an object that says who owns it: for clusters where the owners are not."""
     if not writes_object(info):

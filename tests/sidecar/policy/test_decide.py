@@ -308,6 +308,37 @@ def test_an_apply_is_judged_by_the_name_in_its_path() -> None:
     assert refused(verdict) == "permission/no"
 
 
+PATCH_ONLY = TENANT._replace(
+    permissions=(
+        Permission("patch", "allow", ("patch",), ANY, ANY),
+        Permission("own", "allow", ("create",), ("",), ("pods",), names=("own-*",)),
+    )
+)
+
+
+def patch(by: Policy, raw: str, media_type: str) -> Verdict:
+    body = Body(media_type, b'{"metadata":{"name":"x"}}')
+    return decide(by, SCOPES, CALLER, call("PATCH", raw), body)
+
+
+def test_an_apply_creates_only_what_may_be_created() -> None:
+    by = policy(PATCH_ONLY)
+    assert ask(by, "PATCH", f"{A}/pods/x") == NeedBody()
+    for media_type in ("application/apply-patch+yaml", "Application/Apply-Patch+cbor"):
+        assert refused(patch(by, f"{A}/pods/x", media_type)) == "default/deny"
+        own = permitted(patch(by, f"{A}/pods/own-1", media_type))
+        assert own.rule == "permission/patch"
+    merged = permitted(patch(by, f"{A}/pods/x", "application/merge-patch+json"))
+    assert merged.rule == "permission/patch"
+    assert isinstance(ask(by, "PATCH", f"{A}/pods/own-1"), Permit)
+    assert isinstance(ask(by, "PATCH", f"{A}/pods/x/status"), Permit)
+    assert isinstance(ask(BARE, "PATCH", f"{A}/pods/x"), Permit)
+    audit = policy(PATCH_ONLY._replace(mode="audit"))
+    permit = permitted(patch(audit, f"{A}/pods/x", "application/apply-patch+yaml"))
+    assert (permit.rule, permit.audited) == ("default/audit", "default/deny")
+    assert isinstance(review(by, verb="patch", resource="pods", namespace="team-a"), Permit)
+
+
 def test_a_body_that_does_not_tell_its_name() -> None:
     yaml = Body("application/yaml", b"metadata:\n  name: ci-1\n")
     info = call("POST", f"{A}/pods")

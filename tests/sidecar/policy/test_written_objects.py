@@ -4,7 +4,13 @@ import pytest
 
 from sidecar.policy.index import ObjectName
 from sidecar.policy.verdict import Body, Denial, NeedBody
-from sidecar.policy.written_objects import is_named_by_body, judge_owners, name_of_body
+from sidecar.policy.written_objects import (
+    is_apply,
+    is_named_by_body,
+    judge_owners,
+    may_apply,
+    name_of_body,
+)
 from tests.sidecar.policy.calls import call
 
 PODS = "/api/v1/namespaces/a/pods"
@@ -97,3 +103,11 @@ def test_owners_are_refused(method: str, path: str, content: Body) -> None:
 )
 def test_what_keeps_no_owners(method: str, path: str) -> None:
     assert judge_owners(call(method, path), None) is None
+
+
+def test_what_a_server_side_apply_is() -> None:
+    assert may_apply(call("PATCH", f"{PODS}/b"))
+    assert not may_apply(call("PATCH", f"{PODS}/b/status"))
+    assert not may_apply(call("PUT", f"{PODS}/b"))
+    assert is_apply(Body(" application/apply-patch+yaml; charset=utf-8", b""))
+    assert not is_apply(Body("application/json", b""))

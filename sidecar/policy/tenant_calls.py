@@ -1,0 +1,56 @@
+"""Owns what a tenant says of one call on a resource, from the scope of its kind to its permissions.
+
+It must not know where the call goes, but for the members that may tell of the kind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sidecar.policy.kind_scope import scope_of
+from sidecar.policy.tenancy import Allowed, judge_kind, judge_scope
+from sidecar.policy.verdict import NeedBody
+from sidecar.policy.written_objects import is_apply, may_apply
+
+if TYPE_CHECKING:
+    from sidecar.policy.index import ObjectName
+    from sidecar.policy.requestinfo import RequestInfo
+    from sidecar.policy.scopes import Scopes
+    from sidecar.policy.tenancy import Tenancy
+    from sidecar.policy.verdict import Body, Caller, Denial, NeedScope
+
+
+class TenantCall(NamedTuple):
+    """A call, all that is known of it, and the members that serve its slice."""
+
+    tenancy: Tenancy
+    scopes: Scopes
+    caller: Caller
+    info: RequestInfo
+    name: ObjectName
+    members: tuple[str, ...]
+
+
+def judge_call(call: TenantCall) -> Allowed | Denial | NeedScope:
+    """Scope first, then cluster resources and permissions."""
+    tenancy, scopes, caller, info, name, members = call
+    namespaced = scope_of(scopes, info, members)
+    if not isinstance(namespaced, bool):
+        return namespaced
+    refused = judge_scope(tenancy, info, namespaced=namespaced)
+    if refused is not None:
+        return refused
+    return judge_kind(tenancy, info, caller, name, namespaced=namespaced)
+
+
+def judge_written(call: TenantCall, body: Body | None) -> Allowed | Denial | NeedBody | NeedScope:
+    """The same of a call that is made: a patch must not create what may not be created."""
+    patching = judge_call(call)
+    if not may_apply(call.info) or not isinstance(patching, Allowed):
+        return patching
+    creating = judge_call(call._replace(info=call.info._replace(verb="create")))
+    if isinstance(creating, Allowed) and (patching.audited or not creating.audited):
+        return patching
+    if body is None:
+        return NeedBody()
+    return creating if is_apply(body) else patching

@@ -1,0 +1,78 @@
+import pytest
+
+from sidecar.policy.index import ObjectName
+from sidecar.policy.scopes import Scopes
+from sidecar.policy.snapshot import ClusterResource, Permission, Tenant
+from sidecar.policy.tenancy import Allowed, compile_tenant
+from sidecar.policy.tenant_calls import TenantCall, judge_call, judge_written
+from sidecar.policy.verdict import Body, Denial, NeedBody, NeedScope
+from tests.sidecar.policy.calls import CALLER, call
+
+ANY = ("*",)
+TENANT = Tenant(
+    "acme",
+    "enforce",
+    ("team-a",),
+    (
+        Permission("patch", "allow", ("patch",), ANY, ANY),
+        Permission("own", "allow", ("create",), ("",), ("pods",), names=("own-*",)),
+    ),
+    (ClusterResource("nodes", ("patch",), ("",), ("nodes",)),),
+)
+AUDIT = TENANT._replace(mode="audit")
+SCOPES = Scopes()
+SCOPES.learn("home", "", "v1", {"pods": True, "nodes": False})
+PODS = "/api/v1/namespaces/team-a/pods"
+APPLY = Body("application/apply-patch+yaml", b"{}")
+MERGE = Body("application/merge-patch+json", b"{}")
+
+
+def made(method: str, raw: str, tenant: Tenant = TENANT, scopes: Scopes = SCOPES) -> TenantCall:
+    info = call(method, raw)
+    name = ObjectName(info.name)
+    return TenantCall(compile_tenant(tenant), scopes, CALLER, info, name, ("home",))
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "rule"),
+    [
+        ("GET", "/api/v1/pods", "tenant/all-namespaces"),
+        ("GET", "/api/v1/cars", "tenant/unknown-kind"),
+        ("GET", "/api/v1/nodes", "tenant/cluster-scoped"),
+        ("GET", PODS, "default/deny"),
+    ],
+)
+def test_scope_comes_before_permissions(method: str, raw: str, rule: str) -> None:
+    refused = judge_call(made(method, raw))
+    assert isinstance(refused, Denial)
+    assert refused.rule == rule
+    assert judge_written(made(method, raw), None) == refused
+    assert isinstance(judge_call(made("GET", PODS, scopes=Scopes())), NeedScope)
+
+
+@pytest.mark.parametrize("tenant", [TENANT, AUDIT])
+@pytest.mark.parametrize("body", [None, APPLY, MERGE])
+def test_what_may_be_created_may_be_applied(tenant: Tenant, body: Body | None) -> None:
+    allowed = Allowed("permission/patch")
+    for raw in (f"{PODS}/own-1", f"{PODS}/x/status"):
+        assert judge_call(made("PATCH", raw, tenant)) == allowed
+        assert judge_written(made("PATCH", raw, tenant), body) == allowed
+
+
+@pytest.mark.parametrize("raw", [f"{PODS}/x", "/api/v1/nodes/n"])
+def test_what_may_not_be_created_may_not_be_applied(raw: str) -> None:
+    patch = made("PATCH", raw)
+    assert isinstance(judge_call(patch), Allowed)
+    assert judge_written(patch, None) == NeedBody()
+    assert judge_written(patch, MERGE) == judge_call(patch)
+    assert isinstance(judge_written(patch, APPLY), Denial)
+
+
+def test_mode_audit_tells_of_it() -> None:
+    patch = made("PATCH", f"{PODS}/x", AUDIT)
+    assert judge_written(patch, None) == NeedBody()
+    assert judge_written(patch, MERGE) == Allowed("permission/patch")
+    assert judge_written(patch, APPLY) == Allowed("default/audit", "default/deny")
+    # Refused already as a patch: the body says nothing more.
+    lost = made("PATCH", f"{PODS}/x", AUDIT._replace(permissions=()))
+    assert judge_written(lost, None) == Allowed("default/audit", "default/deny")
