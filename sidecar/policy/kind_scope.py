@@ -1,12 +1,14 @@
 """Owns the question whether a call's kind has namespaces, by what its members told.
 
-It must not guess.
+It must not guess, nor let anybody be asked for a group or version that is none: their names become
+the path of a call with our own credential.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidecar.policy.fields import DNS_LABEL, DNS_SUBDOMAIN
 from sidecar.policy.scopes import ABSENT
 from sidecar.policy.tenancy import is_namespace_object
 from sidecar.policy.verdict import Denial, NeedScope, Reason, shown
@@ -29,7 +31,7 @@ def scope_of(
     told = scopes.look(members[0], info.group, info.version, info.resource)
     if told is True or told is False:
         return told
-    if told is ABSENT:
+    if told is ABSENT or not _may_exist(info):
         known = f"{info.resource}.{info.group}" if info.group else info.resource
         return Denial(
             Reason.FORBIDDEN,
@@ -43,3 +45,15 @@ def scope_of(
     if any(scopes.look(other, *kind) is True for other in others):
         return True
     return NeedScope(members[0], *kind, others)
+
+
+def _may_exist(info: RequestInfo) -> bool:
+    """Whether a server could serve a group and version of such names.
+
+    The core group has no version but v1; of another, a self-review need not name one.
+    """
+    if not info.group:
+        return info.version == "v1"
+    if DNS_SUBDOMAIN.fullmatch(info.group) is None:
+        return False
+    return not info.version or DNS_LABEL.fullmatch(info.version) is not None

@@ -53,3 +53,38 @@ def test_namespaces_need_not_be_looked_up() -> None:
     assert isinstance(scope_of(Scopes(), other, ("home",)), NeedScope)
     within = call("GET", "/api/v1/namespaces/a/namespaces/b")
     assert isinstance(scope_of(Scopes(), within, ("home",)), NeedScope)
+
+
+@pytest.mark.parametrize(
+    ("group", "version"),
+    [
+        ("", ""),
+        ("", "v2"),
+        ("", "v1/namespaces/b/secrets"),
+        ("", "v1?watch=1"),
+        ("", "v1 HTTP/1.1"),
+        ("", "V1"),
+        ("..", "v1"),
+        ("../api/v1/namespaces/b/secrets", "v1"),
+        ("apps/v1", ""),
+        ("Apps", "v1"),
+        ("\u00fc", "v1"),
+        ("apps", ".."),
+        ("apps", "v1/x"),
+        ("apps", "\u00fc"),
+        ("apps\n", "v1"),
+        ("apps", "v1\n"),
+    ],
+)
+def test_nobody_is_asked_for_what_is_no_group_or_version(group: str, version: str) -> None:
+    info = CARS._replace(group=group, version=version)
+    refused = scope_of(Scopes(), info, ("home", "east"))
+    assert isinstance(refused, Denial)
+    assert refused.rule == "tenant/unknown-kind"
+    assert refused.message.isprintable()
+
+
+@pytest.mark.parametrize(("group", "version"), [("", "v1"), ("apps", "v1beta1"), ("x.io", "")])
+def test_but_for_what_may_be_there(group: str, version: str) -> None:
+    info = CARS._replace(group=group, version=version)
+    assert scope_of(Scopes(), info, ("home",)) == NeedScope("home", group, version, "cars")
