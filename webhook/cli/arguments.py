@@ -5,7 +5,9 @@ Must not know any command.
 
 import argparse
 import importlib.util
+import os
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 from webhook.cli import EXIT_USAGE
@@ -48,6 +50,17 @@ def complain(text: str) -> None:
     for line in text.splitlines():
         sys.stderr.write(f"mca: {printable(line)}\n")
     sys.stderr.flush()
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Lines on standard output; whoever reads only some of them, as `head` does, gets those."""
+    try:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from webhook.cli.arguments import Parser, complain, lacks_extra, printable
@@ -28,3 +31,17 @@ def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None
         parser.parse_args(["--con", "x"])
     assert end.value.code == 64
     assert capsys.readouterr().err == "mca x: unrecognized arguments: --con x\n"
+
+
+def test_a_command_may_have_another_code_for_mistakes() -> None:
+    parser = Parser(prog="mca x", usage="u", description="d", epilog="e", exit_code=2)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(["x"])
+    assert end.value.code == 2
+
+
+def test_who_reads_only_the_first_line_gets_it() -> None:
+    code = "from webhook.cli.arguments import tell; tell(map(str, range(1_000_000)))"
+    command = f"'{sys.executable}' -c '{code}' | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")

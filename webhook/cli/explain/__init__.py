@@ -9,7 +9,7 @@ import sys
 from sidecar.policy.decide import compile_policy
 from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.verdict import Body, Caller, Denial
-from webhook.cli.arguments import Parser, complain
+from webhook.cli.arguments import Parser, complain, tell
 from webhook.cli.explain.pod_source import Access, fetch_pod, is_ours
 from webhook.cli.explain.question import Place, Question, QuestionError, read_question
 from webhook.cli.explain.telling import Explanation, render_json, render_text
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     except (SourceError, QuestionError, KindError, UndecidedError) as error:
         complain(str(error))
         return EXIT_ERROR
-    print(render_json(told) if given.json else render_text(told))
+    tell([render_json(told) if given.json else render_text(told)])
     return 0 if told.allowed else EXIT_DENIED
 
 

@@ -53,7 +53,12 @@ def render_json(told: Explanation) -> str:
         }
     tenant = told.snapshot.tenant
     document |= {
-        "caller": told.caller._asdict(),
+        "caller": {
+            "container": told.caller.container,
+            "pod": told.caller.pod,
+            "namespace": told.caller.namespace,
+            "serviceAccount": told.caller.service_account,
+        },
         "snapshot": told.source,
         "revision": told.snapshot.revision,
         "tenant": None if tenant is None else {"name": tenant.name, "mode": tenant.mode},

@@ -4,9 +4,8 @@ Must not know what is wrong or odd: parse_snapshot and findings.py do.
 """
 
 import json
-import sys
 
-from webhook.cli.arguments import Parser, complain, printable
+from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
 from webhook.cli.policy.findings import Finding, find_oddities
 from webhook.cli.policy.snapshot_source import SourceError, read_snapshot
@@ -49,8 +48,7 @@ def main(arguments: list[str]) -> int:
             severity, findings = "error", tuple(map(_split, snapshot))
         else:
             severity, findings = "warning", find_oddities(snapshot)
-        for finding in findings:
-            _tell(path, severity, finding, as_json=given.json)
+        tell(_render(path, severity, finding, as_json=given.json) for finding in findings)
         if findings:
             code = max(code, EXIT_FINDINGS)
     return code
@@ -61,9 +59,7 @@ def _split(problem: str) -> Finding:
     return Finding(where, message)
 
 
-def _tell(file: str, severity: str, finding: Finding, *, as_json: bool) -> None:
+def _render(file: str, severity: str, finding: Finding, *, as_json: bool) -> str:
     if as_json:
-        line = json.dumps({"file": file, "severity": severity, **finding._asdict()})
-    else:
-        line = printable(f"{file}: {severity}: {finding.path}: {finding.message}")
-    sys.stdout.write(f"{line}\n")
+        return json.dumps({"file": file, "severity": severity, **finding._asdict()})
+    return printable(f"{file}: {severity}: {finding.path}: {finding.message}")

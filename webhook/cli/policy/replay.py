@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from sidecar.policy.decide import compile_policy
 from sidecar.policy.verdict import Answer, Body, Denial
-from webhook.cli.arguments import Parser, complain, printable
+from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
 from webhook.cli.policy.audit_lines import NotAudit, Outcome, Record, Unreadable, read_line
 from webhook.cli.policy.changes import Changes, find_change
@@ -82,9 +82,7 @@ def main(arguments: list[str]) -> int:
     if not replay.calls:
         complain(f"{given.audit}: holds no audit line of version 1")
         return EXIT_ERROR
-    told = replay.render_json() if given.json else replay.render_text(snapshot.revision)
-    for text in told:
-        print(text)
+    tell(replay.render_json() if given.json else replay.render_text(snapshot.revision))
     return EXIT_FINDINGS if replay.changes.count else 0
 
 

@@ -177,6 +177,7 @@ def test_for_machines(snapshot: str, capsys: pytest.CaptureFixture[str]) -> None
     }
     assert (allowed["verdict"], allowed["rule"]) == ("allowed", "permission/develop")
     assert (allowed["member"], allowed["revision"]) == ("eu-1", "r1")
+    assert allowed["caller"]["serviceAccount"] == "default"
     assert allowed["tenant"] == {"name": "acme", "mode": "enforce"}
     assert allowed["request"] == {
         "method": "GET",
