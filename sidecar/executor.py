@@ -14,21 +14,36 @@ from sidecar.policy.verdict import PlanKind, Reason
 from sidecar.refusals import NO_SEAT, NO_STREAM
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
     from sidecar.downstream import Client
     from sidecar.exchange import Exchange
     from sidecar.failover import Failover
+    from sidecar.gate import Gate
     from sidecar.member import Member
     from sidecar.merging import Merging
-    from sidecar.policy.verdict import Body, Denial
+    from sidecar.policy.verdict import Body, Denial, Plan
 
 
 class Executor:
     """Carries calls out."""
 
-    def __init__(self, failover: Failover, limiter: Limiter, merging: Merging) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, gate: Gate, failover: Failover, limiter: Limiter
+    ) -> None:
+        self._loop = loop
+        self._gate = gate
         self._failover = failover
-        self._merging = merging
         self._limiter = limiter
+        self._members: Mapping[str, Member] = {}
+        self._merging: Merging | None = None
+
+    def adopt(self, members: Mapping[str, Member]) -> None:
+        """Carry out by these from the next call on."""
+        self._members = members
+        if self._merging is not None:
+            self._merging.adopt(members)
 
     def carry_out(self, client: Client, exchange: Exchange, body: Body | None) -> None:
         """Do what the plan says; `body` is the call's, where it was gathered."""
@@ -44,10 +59,20 @@ class Executor:
             return
         if begun is not None:
             client.hold(begun)
+        if plan.kind is PlanKind.SINGLE or not self._gather(client, exchange, plan, body):
+            self._send(client, exchange, member, body)
+
+    def _gather(self, client: Client, exchange: Exchange, plan: Plan, body: Body | None) -> bool:
+        """Answer with what members are asked for; False if there is nothing to be merged."""
+        if self._merging is None:  # only now: most pods need none of what 3 ms and 0.9 MB load
+            from sidecar.merging import Merging
+
+            self._merging = Merging(self._loop, self._gate)
+            self._merging.adopt(self._members)
         if plan.kind is PlanKind.RULES_REVIEW and body is not None:
             self._merging.review_rules(client, exchange, body)
-        elif plan.kind is not PlanKind.DISCOVERY or not self._merging.discover(client, exchange):
-            self._send(client, exchange, member, body)
+            return True
+        return plan.kind is PlanKind.DISCOVERY and self._merging.discover(client, exchange)
 
     def fall_back(self, client: Client, exchange: Exchange, refusal: Denial) -> bool:
         """A member did not take the call: does another?"""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.gate import Decided
-from sidecar.objects import Inspection
-from sidecar.objects.requests import untag_body
 from sidecar.policy.verdict import PlanKind
 from sidecar.refusals import FOREIGN_VERSION, FOREIGN_WRITE, NOT_ACCEPTABLE, unreadable_body
 from sidecar.versions import ForeignVersion, member_codes, untag_line
@@ -79,7 +77,7 @@ class Failover:
         if refusal.rule not in _ELSEWHERE or not exchange.can_replay:
             return None
         # One failure is enough here: who reads elsewhere must go on there, until this one is back.
-        failed.health.trip(refusal.message)
+        failed.health.trip()
         member = self.choose(plan)
         return member if member is not None and member.available else None
 
@@ -107,7 +105,7 @@ class Failover:
         if origin.variants is None:
             origin.variants = {}
         found = origin.variants.get(member.name)
-        if found is None:
+        if found is None or found.member is not member:
             line = origin.line if code is None else untag_line(origin.line, code)
             found = Decided(line, origin.info, origin.caller)
             found.origin = origin
@@ -120,6 +118,8 @@ class Failover:
 
 
 def _rewrite_body(exchange: Exchange, body: Body, code: int) -> None:
+    from sidecar.objects.requests import untag_body  # 4 ms that most pods never need
+
     content = untag_body(exchange.decided.info.verb, body, code)
     if content != body.content:
         exchange.head = exchange.head.resized(len(content))
@@ -128,6 +128,8 @@ def _rewrite_body(exchange: Exchange, body: Body, code: int) -> None:
 
 def _look_into(exchange: Exchange, plan: Plan, code: int | None) -> Denial | None:
     """Have the answer's objects checked and tagged."""
+    from sidecar.objects import Inspection
+
     head = exchange.head.inspected(plan.tagged)
     if head is None:
         return NOT_ACCEPTABLE

@@ -40,6 +40,7 @@ class Health:
         self._member = member
         self._check = member.cluster.health
         self._loop = loop
+        self._last = "it could not be reached"  # the last failure's reason
         self._failures = 0
         self._misses = 0  # of the check
         self._retry_s = _FIRST_RETRY_S
@@ -76,17 +77,18 @@ class Health:
     def failed(self, reason: str, since: float) -> None:
         """A connection could not be made, or an answer did not come; `since`: it was asked for."""
         self._failures += 1
+        self._last = reason
         threshold = _FAILURES if self._check is None else self._check.failure_threshold
         if self._failures >= threshold or monotonic() - since >= _SLOW_S:
-            self.trip(reason)
+            self.trip()
 
-    def trip(self, reason: str) -> None:
+    def trip(self) -> None:
         """It is down, from now until it has answered a trial."""
         if self.down or self._stopped:
             return
-        self.down = reason
-        log_event("warning", "cluster_down", cluster=self._member.name, reason=reason)
-        self._member.bar(reason)
+        self.down = self._last
+        log_event("warning", "cluster_down", cluster=self._member.name, reason=self.down)
+        self._member.bar(self.down)
         self._retry_s = _FIRST_RETRY_S
         self._schedule(_jitter(self._retry_s))
 
@@ -135,11 +137,12 @@ class Health:
 
     def _missed(self, reason: str) -> None:
         self._misses += 1
+        self._last = reason
         check = self._check
         if self.down:
             self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
         elif check is not None and self._misses >= check.failure_threshold:
-            self.trip(reason)
+            self.trip()
             return
         if check is not None:
             self._retry_s = min(self._retry_s, check.interval_s)

@@ -7,6 +7,7 @@ answer or of why there is none.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.chunks import ChunkedBody, FramingError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 8 << 20  # aggregated discovery and OpenAPI of a large cluster are 2 to 5 MB
 TIMEOUT_S: Final = 10.0
+_PATH: Final = re.compile(r"/[!-\"$-~]*")
 _MAX_HEAD: Final = 65536 + 4
 _HOST: Final = b"inquiry"
 _OURSELVES: Final = Caller("mca", "", "", "")
@@ -49,7 +51,10 @@ class Told(NamedTuple):
 
 
 def question(path: str, *fields: bytes, method: str = "GET") -> Question:
-    """A question of our own; `fields` are header lines."""
+    """A question of our own; `fields` are header lines. A path that could be read as more than one
+    is a defect, and nothing is asked."""
+    if _PATH.fullmatch(path) is None:
+        raise ValueError("the path of a question is not one")
     lines = (b"", b"Host: " + _HOST, b"Authorization: Bearer none", *fields, b"", b"")
     head = parse_head(b"\r\n".join(lines), frozenset((_HOST,)))
     if isinstance(head, Denial):

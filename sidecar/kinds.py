@@ -7,6 +7,7 @@ know a kind asks, and is told when it is known or why it cannot be.
 from __future__ import annotations
 
 import json
+import re
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,12 @@ _REFRESH_S: Final = 300.0
 _TIMEOUT_S: Final = 5.0
 _MAX_ANSWER: Final = 1 << 20
 _MAX_VERSIONS: Final = 16
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_VERSION: Final = re.compile(rf"(?:{_LABEL})?")
+_GROUP: Final = re.compile(rf"(?=.{{0,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*)?")
+_NO_GROUP: Final = Denial(
+    Reason.FORBIDDEN, "tenant/unknown-kind", "no cluster serves a group and version so named"
+)
 
 Key = tuple[str, str, str]  # cluster, group, version
 
@@ -52,7 +59,11 @@ class Kinds:
 
     def learn(self, scope: NeedScope, then: Then) -> None:
         """Fetch what is served in a group and version; where one does not answer, the next."""
-        _Search(self, scope, then).go_on(None)
+        # They come from a request's body, too, and become part of a path that we call ourselves.
+        if _GROUP.fullmatch(scope.group) is None or _VERSION.fullmatch(scope.version) is None:
+            then(_NO_GROUP)
+        else:
+            _Search(self, scope, then).go_on(None)
 
     def fetch(self, key: Key, then: Then) -> None:
         """Fetch it, or wait for the fetch that is under way."""
@@ -205,7 +216,7 @@ def read_versions(told: Told | Denial) -> list[str] | Denial:
     preferred = document.get("preferredVersion")
     if isinstance(preferred, dict):
         names.insert(0, preferred.get("version"))
-    versions = [name for name in names if isinstance(name, str) and name.isalnum()]
+    versions = [name for name in names if isinstance(name, str) and _VERSION.fullmatch(name)]
     return list(dict.fromkeys(versions))[:_MAX_VERSIONS]
 
 

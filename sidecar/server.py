@@ -25,7 +25,6 @@ from sidecar.kinds import Kinds
 from sidecar.limits import Limiter
 from sidecar.listener import Listener
 from sidecar.log import log_event
-from sidecar.merging import Merging
 from sidecar.metrics import Metrics
 from sidecar.pressure import Pressure, trim_memory
 from sidecar.readmission import Readmission
@@ -82,8 +81,7 @@ class Server:
         self.gate = Gate(_host_names(settings), callers, self.books, self.limiter)
         self.kinds = Kinds(self.loop, self.gate)
         self.failover = Failover(self.gate)
-        self.merging = Merging(self.loop, self.gate)
-        self.executor = Executor(self.failover, self.limiter, self.merging)
+        self.executor = Executor(self.loop, self.gate, self.failover, self.limiter)
         self.readmission = Readmission(self.loop, self.gate, self.kinds, self.failover)
         self.adoption = Adoption(self)
         self._listeners: list[Listener] = []

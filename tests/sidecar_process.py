@@ -23,8 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.controlplane import ControlPlane
-from tests.controlplane.access import Answer
-from tests.controlplane.binaries import find_binary
+from tests.controlplane.calls import Answer, run_kubectl, send_call
 from tests.controlplane.certificates import Pair
 from tests.controlplane.control_plane import choose_port
 
@@ -437,23 +436,14 @@ class SidecarProcess:
         container: str = "app",
     ) -> "subprocess.CompletedProcess[str]":
         """Run kubectl through the sidecar; an error shows what it printed."""
-        done = subprocess.run(
-            [str(find_binary("kubectl")), *arguments],
-            input=input,
-            env={
-                "KUBECONFIG": str(self.kubeconfig(container)),
-                "HOME": str(self.folder),
-                "PATH": os.environ.get("PATH", ""),
-            },
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
+        return run_kubectl(
+            self.kubeconfig(container),
+            self.folder,
+            arguments,
+            text=input,
+            check=check,
+            timeout_s=timeout_s,
         )
-        if check and done.returncode != 0:
-            shown = f"{done.stdout}{done.stderr}"
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: code {done.returncode}: {shown}")
-        return done
 
     def request(
         self,
@@ -467,17 +457,14 @@ class SidecarProcess:
     ) -> Answer:
         """One call through the sidecar on a connection of its own; `""` sends no token."""
         bearer = self.token(self.containers[0]) if token is None else token
-        sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-            sent["Content-Type"] = "application/json"
-        connection = http.client.HTTPSConnection(*self.api, context=self.trust(), timeout=timeout_s)
-        try:
-            connection.request(method, path, body=body, headers=sent | dict(headers or {}))
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
+        return send_call(
+            self.api,
+            self.trust(),
+            bearer,
+            (method, path, body),
+            headers=headers,
+            timeout_s=timeout_s,
+        )
 
     def ask_admin(self, path: str, timeout_s: float = 5.0) -> Answer:
         """GET from the admin port."""

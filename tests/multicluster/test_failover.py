@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 from kubernetes.informer import SharedInformer
 
-from tests.controlplane.access import Answer
+from tests.controlplane.calls import Answer
 from tests.multicluster.scene import Planes, Watch, configmap, names, route, tenant, wait_for
 from tests.sidecar_process import Cluster, SidecarProcess
 
@@ -39,14 +39,15 @@ def sidecar(planes: Planes) -> Iterator[SidecarProcess]:
 @pytest.fixture(autouse=True)
 def objects(planes: Planes) -> Iterator[None]:
     """Each cluster has objects of its own; whoever was killed is back at the end."""
+    for plane in (planes.home, planes.west):
+        for target in (SLICE, BESIDE, WEST_ALONE):
+            plane.request("DELETE", target)
     planes.west.create(SLICE, configmap("in-west"))
     planes.home.create(SLICE, configmap("in-home"))
     yield
     for plane in (planes.home, planes.west):
         if "kube-apiserver" not in plane.pids:
             plane.start_api_server()
-        for target in (SLICE, BESIDE, WEST_ALONE):
-            plane.request("DELETE", target)
 
 
 def is_up(sidecar: SidecarProcess, name: str) -> bool:

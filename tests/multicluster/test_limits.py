@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.controlplane.access import Answer
+from tests.controlplane.calls import Answer
 from tests.multicluster.scene import Planes, Watch, reload, tenant, wait_for
 from tests.scripted_server import Connection, ScriptedServer, answer_all
 from tests.sidecar_process import SidecarProcess

@@ -68,7 +68,7 @@ def test_refused_connections_are_counted_and_then_not_tried(scene: MemberScene) 
 def test_it_is_back_once_it_takes_connections(scene: MemberScene) -> None:
     with ScriptedServer() as server:
         member = scene.member(server)
-        member.health.trip("a test says so")
+        member.health.failed("a test says so", 0.0)
         refused = call(scene, member)
         assert isinstance(refused, Denial)
         assert "a test says so" in refused.message
@@ -172,6 +172,6 @@ def test_nothing_is_tried_after_the_end(scene: MemberScene) -> None:
         member.retire()
         scene.turn(0.05)
         count = len(server.requests)
-        member.health.trip("too late")
+        member.health.trip()
         scene.turn(0.3)
         assert len(server.requests) == count

@@ -122,3 +122,6 @@ def test_nobody_is_told_who_does_not_wait(scene: MemberScene) -> None:
 def test_a_question_is_a_sound_request() -> None:
     with pytest.raises(ValueError, match="header"):
         question("/apis", b"no field")
+    for path in ("apis", "/a b", "/a\r\nHost: b", "/ü", "/a#b", ""):
+        with pytest.raises(ValueError, match="path"):
+            question(path)

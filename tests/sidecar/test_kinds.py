@@ -170,6 +170,25 @@ def test_what_cannot_be_told_is_said(scene: Scene, said: bytes) -> None:
     assert scene.gate.scopes.look("west", "batch", "v1", "jobs") is None
 
 
+@pytest.mark.parametrize(
+    ("group", "version"),
+    [
+        ("../api/v1/namespaces/b/secrets", "v1"), ("", "v1/namespaces/b/secrets"), ("ü", "v1"),
+        ("", "v1?watch=1"), ("a b", "v1"), ("batch", "V1"), ("a..b", "v1"), ("a" * 254, "v1"),
+        ("batch/v1", ""), ("a\r\nHost: b", "v1"),
+    ],
+)  # fmt: skip
+def test_a_name_from_a_body_is_no_path(scene: Scene, group: str, version: str) -> None:
+    """It would be called with the sidecar's own credential."""
+    with ScriptedServer(scene.serve) as server:
+        scene.kinds.adopt({"west": scene.member(server)})
+        (failure,) = scene.learn(NeedScope("west", group, version, "pods"))
+        assert failure is not None
+        assert (failure.reason, failure.rule) == (Reason.FORBIDDEN, "tenant/unknown-kind")
+        scene.turn(0.02)
+        assert not server.requests
+
+
 def test_a_replaced_member_s_kinds_are_forgotten(scene: Scene) -> None:
     scene.says["/apis/batch/v1"] = BATCH
     with ScriptedServer(scene.serve) as server:
