@@ -3,33 +3,20 @@
 Owns how tests and demo set a cluster up. Must not start or stop anything.
 """
 
-import http.client
 import json
-import os
 import ssl
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tests.controlplane.binaries import find_binary
+from tests.controlplane.calls import Answer, run_kubectl, send_call
 from tests.controlplane.certificates import Authority, Pair
 
 
-class Answer(NamedTuple):
-    """What the API server answered."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    def json(self) -> Any:
-        """The body, parsed."""
-        return json.loads(self.body)
-
-
-class Access:
+class Access(ABC):
     """What needs no more than an address, a CA and the admin's credentials."""
 
     port: int
@@ -37,9 +24,9 @@ class Access:
     tokens: dict[str, str]
 
     @property
+    @abstractmethod
     def folder(self) -> Path:
         """Its private folder, removed with it: use it for what belongs to this control plane."""
-        raise NotImplementedError
 
     @property
     def url(self) -> str:
@@ -64,24 +51,14 @@ class Access:
         timeout_s: float = 60.0,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl 1.36, as the admin unless told otherwise; an error shows what it printed."""
-        environment = {
-            "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig()),
-            "HOME": str(self.folder),
-            "PATH": os.environ.get("PATH", ""),
-        }
-        done = subprocess.run(
-            [str(find_binary("kubectl")), *arguments],
-            input=input,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
+        return run_kubectl(
+            kubeconfig or self.admin_kubeconfig(),
+            self.folder,
+            arguments,
+            text=input,
+            check=check,
+            timeout_s=timeout_s,
         )
-        if check and done.returncode != 0:
-            shown = f"{done.stdout}{done.stderr}"
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: code {done.returncode}: {shown}")
-        return done
 
     def request(
         self,
@@ -95,20 +72,11 @@ class Access:
     ) -> Answer:
         """One direct call, as the admin unless a token is given; `""` is anonymous."""
         bearer = self.tokens["admin"] if token is None else token
-        sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-            sent["Content-Type"] = "application/json"
         trust = ssl.create_default_context(cadata=self.ca_pem)
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, context=trust, timeout=timeout_s
+        address = ("127.0.0.1", self.port)
+        return send_call(
+            address, trust, bearer, (method, path, body), headers=headers, timeout_s=timeout_s
         )
-        try:
-            connection.request(method, path, body=body, headers=sent | dict(headers or {}))
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
 
     def create(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST as the admin; what is there already is left as it is."""

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.objects import Inspection, Transform, TransformError, open_transform
 from tests.controlplane import ControlPlane
-from tests.controlplane.access import Answer
+from tests.controlplane.calls import Answer
 
 JSON = "application/json"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
