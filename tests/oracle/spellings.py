@@ -84,7 +84,7 @@ _PATCH_PATHS = (
 )
 
 
-def spell_patch(source: random.Random, _: tuple[str, ...], value: str) -> bytes:
+def spell_patch(source: random.Random, _path: tuple[str, ...], value: str) -> bytes:
     """A JSON patch that puts an owner, or an object that has one, at some path."""
     owner = {"uid": value, "name": "a", "kind": "Pod", "apiVersion": "v1"}
     shapes = (
