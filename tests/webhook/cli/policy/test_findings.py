@@ -1,11 +1,19 @@
+import itertools
 import json
+import re
 import time
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from sidecar.policy.decide import compile_policy
+from sidecar.policy.requestinfo import RequestInfo
 from sidecar.policy.snapshot import Snapshot, parse_snapshot
+from sidecar.policy.verdict import Body, Caller, Permit
 from tests.webhook.cli.policy.scene import USUAL, Raw, document, permission, route, tenant
 from webhook.cli.policy.findings import find_oddities
+from webhook.cli.policy.judgement import Judge
+from webhook.cli.policy.kinds import Kinds
 
 
 def parse(content: Raw) -> Snapshot:
@@ -185,3 +193,84 @@ def test_thousands_of_rules_cost_little() -> None:
     began = time.process_time()
     assert find_oddities(snapshot) == ()
     assert time.process_time() - began < 2
+
+
+# No finding is wrong: a rule that is called useless is never the one that decides.
+
+CALLS = [
+    RequestInfo(True, "", verb, "api", group, "v1", namespace, resource, subresource, name,
+                is_upgrade=subresource == "exec")
+    for verb in ("get", "list", "create")
+    for group, resource, subresource in (
+        ("", "pods", ""), ("", "pods", "exec"), ("", "pods", "log"), ("", "nodes", ""),
+        ("", "events", ""), ("apps", "deployments", ""), ("apps", "deployments", "scale"),
+        ("", "bindings", ""), ("authentication.k8s.io", "tokenreviews", ""),
+        ("rbac.authorization.k8s.io", "roles", ""),
+    )
+    for namespace in ("", "team-a", "team-b")
+    for name in ("", "ci-1", "x")
+]  # fmt: skip
+CALLERS = [Caller(container, "team-a", "default", "") for container in ("app", "agent-1")]
+
+
+def pick(*entries: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(entries), min_size=1, max_size=2, unique=True)
+
+
+SELECTORS = {
+    "verbs": pick("*", "get", "list", "create"),
+    "groups": pick("*", "", "apps", "authentication.k8s.io", "rbac.authorization.k8s.io"),
+    "resources": pick(
+        "*", "pods", "pods/*", "pods/exec", "*/log", "nodes", "bindings", "tokenreviews", "roles",
+        "pods/proxy",
+    ),
+    "namespaces": pick("*", "team-a", "team-*", "team-c", "*-b"),
+    "names": pick("*", "*", "ci-*", "ci-1", "c*1"),
+    "containers": pick("*", "*", "app", "agent*"),
+}  # fmt: skip
+PERMISSIONS = st.lists(
+    st.fixed_dictionaries({"effect": st.sampled_from(["allow", "allow", "deny"]), **SELECTORS}),
+    min_size=1,
+    max_size=5,
+)
+EVENTS_ALONE = {"groups": ["", "events.k8s.io"], "resources": ["events"]}
+MATCHES = st.one_of(st.just(EVENTS_ALONE), st.fixed_dictionaries(SELECTORS))
+ROUTES = st.lists(st.tuples(MATCHES, st.integers(0, 2)), min_size=1, max_size=5)
+
+
+def decide_all(content: Raw) -> tuple[set[str], set[str]]:
+    """The rules and the routes that decided any of the calls."""
+    judge = Judge(compile_policy(parse(content), frozenset()), Kinds())
+    rules, routes = set(), set()
+    for info, caller in itertools.product(CALLS, CALLERS):
+        verdict = judge.judge(caller, info, Body("application/json", b"{}")).verdict
+        rules.add(verdict.rule)
+        if isinstance(verdict, Permit):
+            routes.add(verdict.plan.route)
+    return rules, routes
+
+
+@given(PERMISSIONS)
+@settings(max_examples=60, deadline=None)
+def test_a_permission_that_is_called_useless_decides_nothing(drawn: list[Raw]) -> None:
+    rules = [{"name": f"p{number}", **found} for number, found in enumerate(drawn)]
+    content = document(tenant(*rules))
+    useless = [found for found in find(content) if NOTHING in found or NEVER in found]
+    numbers = {int(re.findall(r"\[([0-9]+)\]", found)[0]) for found in useless}
+    decided, _ = decide_all(content)
+    assert not {f"permission/p{number}" for number in numbers} & decided
+
+
+@given(ROUTES)
+@settings(max_examples=60, deadline=None)
+def test_a_route_that_is_called_useless_serves_nothing(drawn: list[tuple[Raw, int]]) -> None:
+    routes = [
+        route(f"r{number}", "eu-1", match, priority=priority)
+        for number, (match, priority) in enumerate(drawn)
+    ]
+    content = document(None, *routes)
+    if isinstance(parse_snapshot(json.dumps(content).encode()), tuple):
+        return  # it would split events
+    useless = {int(re.findall(r"\[([0-9]+)\]", found)[0]) for found in find(content)}
+    _, served = decide_all(content)
+    assert not {f"r{number}" for number in useless} & served
