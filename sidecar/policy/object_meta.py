@@ -1,4 +1,4 @@
-"""Owns what a request body says of its object: its name, its namespace, whether it has owners.
+"""Owns what a request body says of its object: its name, namespace, uid, whether it has owners.
 
 Read as the API server would read it, or refused: a key given twice, or in another case, is doubt.
 It must not know which of these matter to whom.
@@ -26,6 +26,7 @@ _META: Final = 1
 _META_NAME: Final = 1
 _META_GENERATE_NAME: Final = 2
 _META_NAMESPACE: Final = 3
+_META_UID: Final = 5
 _META_OWNERS: Final = 13
 
 # What these operations of a JSON patch leave behind was there before.
@@ -35,7 +36,7 @@ _HARMLESS_OPERATIONS: Final = frozenset({"remove", "test"})
 _OWNERS_PATHS: Final[tuple[list[str], ...]] = ([], ["metadata"], ["metadata", _OWNERS.casefold()])
 
 _OBJECT_KEYS: Final = fold("metadata")
-_META_KEYS: Final = fold("name", "generateName", "namespace", _OWNERS)
+_META_KEYS: Final = fold("name", "generateName", "namespace", "uid", _OWNERS)
 _OPERATION_KEYS: Final = fold("op", "path")
 _OWNERS_SPELLED: Final = Forbidden((_OWNERS,), lambda text: text == _OWNERS, ())
 
@@ -51,6 +52,7 @@ class Meta(NamedTuple):
     generate_name: str
     namespace: str
     has_owners: bool
+    uid: str = ""
 
 
 NAME_UNREADABLE: Final = Denial(
@@ -116,17 +118,18 @@ def _read_object(document: object) -> Meta:
         text_of(metadata.get("name")),
         text_of(metadata.get("generateName")),
         text_of(metadata.get("namespace")),
+        text_of(metadata.get("uid")),
         has_owners=bool(metadata.get(_OWNERS)),
     )
 
 
-def _meta(name: str, generate_name: str, namespace: str, *, has_owners: bool) -> Meta:
+def _meta(name: str, generate_name: str, namespace: str, uid: str, *, has_owners: bool) -> Meta:
     """ValueError for what is no name of anything, and may be read as another."""
-    for text in (name, generate_name, namespace):
+    for text in (name, generate_name, namespace, uid):
         if len(text) > _MAX_NAME or not text.isprintable():
             message = "no name is like this"
             raise ValueError(message)
-    return Meta(name, generate_name, namespace, has_owners)
+    return Meta(name, generate_name, namespace, has_owners, uid)
 
 
 def _read_patch(document: object) -> Meta:
@@ -152,6 +155,7 @@ def _read_protobuf(content: bytes) -> Meta:
         _only(values_at(metadata, (_META_NAME,))),
         _only(values_at(metadata, (_META_GENERATE_NAME,))),
         _only(values_at(metadata, (_META_NAMESPACE,))),
+        _only(values_at(metadata, (_META_UID,))),
         has_owners=bool(values_at(metadata, (_META_OWNERS,))),
     )
 

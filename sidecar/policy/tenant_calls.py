@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.policy.kind_scope import scope_of
 from sidecar.policy.tenancy import Allowed, judge_kind, judge_scope
-from sidecar.policy.verdict import NeedBody
-from sidecar.policy.written_objects import is_apply, may_apply
+from sidecar.policy.verdict import Denial, NeedBody
+from sidecar.policy.written_objects import creates, may_create
 
 if TYPE_CHECKING:
     from sidecar.policy.index import ObjectName
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.scopes import Scopes
     from sidecar.policy.tenancy import Tenancy
-    from sidecar.policy.verdict import Body, Caller, Denial, NeedScope
+    from sidecar.policy.verdict import Body, Caller, NeedScope
 
 
 class TenantCall(NamedTuple):
@@ -44,13 +44,16 @@ def judge_call(call: TenantCall) -> Allowed | Denial | NeedScope:
 
 
 def judge_written(call: TenantCall, body: Body | None) -> Allowed | Denial | NeedBody | NeedScope:
-    """The same of a call that is made: a patch must not create what may not be created."""
-    patching = judge_call(call)
-    if not may_apply(call.info) or not isinstance(patching, Allowed):
-        return patching
+    """The same of a call that is made: it must not create what may not be created."""
+    changing = judge_call(call)
+    if not may_create(call.info) or not isinstance(changing, Allowed):
+        return changing
     creating = judge_call(call._replace(info=call.info._replace(verb="create")))
-    if isinstance(creating, Allowed) and (patching.audited or not creating.audited):
-        return patching
+    if isinstance(creating, Allowed) and (changing.audited or not creating.audited):
+        return changing
     if body is None:
         return NeedBody()
-    return creating if is_apply(body) else patching
+    made = creates(call.info, body)
+    if isinstance(made, Denial):
+        return made
+    return creating if made else changing

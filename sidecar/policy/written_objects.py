@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.verdict import Body
 
+# Those that Kubernetes 1.36 makes of a PUT; tests/oracle asks a real server.
+_RBAC: Final = "rbac.authorization.k8s.io"
+_CREATED_BY_UPDATE: Final = frozenset(
+    {
+        ("", "endpoints"),
+        ("", "events"),
+        ("", "limitranges"),
+        ("", "services"),
+        ("coordination.k8s.io", "leases"),
+        ("events.k8s.io", "events"),
+        ("node.k8s.io", "runtimeclasses"),
+        (_RBAC, "clusterrolebindings"),
+        (_RBAC, "clusterroles"),
+        (_RBAC, "rolebindings"),
+        (_RBAC, "roles"),
+    }
+)
 _OWNED: Final = Denial(
     Reason.FORBIDDEN,
     "route/owner-references",
@@ -42,14 +59,25 @@ def name_of_body(info: RequestInfo, body: Body | None) -> ObjectName | NeedBody 
     return ObjectName(meta.name, "" if meta.name else meta.generate_name)
 
 
-def may_apply(info: RequestInfo) -> bool:
-    """Whether the call may be a server-side apply, which creates what is not there."""
-    return info.verb == "patch" and not info.subresource
+def may_create(info: RequestInfo) -> bool:
+    """Whether the call, though no create, may make an object that is not there."""
+    if info.subresource:
+        return False
+    return info.verb == "patch" or (
+        info.verb == "update" and (info.group, info.resource) in _CREATED_BY_UPDATE
+    )
 
 
-def is_apply(body: Body) -> bool:
-    """Whether the server would read the body as a server-side apply."""
-    return body.content_type.strip().lower().startswith("application/apply-patch")
+def creates(info: RequestInfo, body: Body) -> bool | Denial:
+    """Whether a call that may create could do so with this body.
+
+    Of the patches only a server-side apply does. An update that says its object's uid does not: the
+    server answers 409 where that object is gone.
+    """
+    if info.verb == "patch":
+        return body.content_type.strip().lower().startswith("application/apply-patch")
+    meta = read_meta(info.verb, body)
+    return meta if isinstance(meta, Denial) else not meta.uid
 
 
 def judge_owners(info: RequestInfo, body: Body | None) -> NeedBody | Denial | None:

@@ -42,6 +42,7 @@ META = (
     Place(("metadata", "name"), (1, 1)),
     Place(("metadata", "generateName"), (1, 2)),
     Place(("metadata", "namespace"), (1, 3)),
+    Place(("metadata", "uid"), (1, 5)),
     Place(("metadata", "ownerReferences", "uid"), (1, 13, 4)),
 )
 ACCESS = (
@@ -92,7 +93,7 @@ def test_what_is_read_of_an_object_is_what_the_server_reads(media_type: str) -> 
         if strings is None:
             counts["refused by the server"] += 1
             continue
-        name, generate_name, namespace, *owners = strings
+        name, generate_name, namespace, uid, *owners = strings
         counts["with owners"] += bool(owners)
         if isinstance(meta, Denial):
             counts["refused by us"] += 1
@@ -100,7 +101,7 @@ def test_what_is_read_of_an_object_is_what_the_server_reads(media_type: str) -> 
         counts["read"] += 1
         assert meta.has_owners or not owners, content
         if meta.name is not None:
-            expected = Meta(name, generate_name, namespace, meta.has_owners)
+            expected = Meta(name, generate_name, namespace, meta.has_owners, uid)
             assert meta == expected, content
             counts["named"] += bool(name)
     sys.stdout.write(f"object as {media_type}: {dict(counts)}\n")

@@ -70,10 +70,10 @@ var kinds = map[string]kind{
 	},
 }
 
-// The name, the generateName, the namespace, and a word for each owner.
+// The name, the generateName, the namespace, the uid, and a word for each owner.
 func readMeta(object runtime.Object) []string {
 	meta := object.(*core.ConfigMap).ObjectMeta
-	found := []string{meta.Name, meta.GenerateName, meta.Namespace}
+	found := []string{meta.Name, meta.GenerateName, meta.Namespace, string(meta.UID)}
 	for range meta.OwnerReferences {
 		found = append(found, "owner")
 	}

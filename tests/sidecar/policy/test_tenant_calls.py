@@ -22,6 +22,7 @@ TENANT = Tenant(
 AUDIT = TENANT._replace(mode="audit")
 SCOPES = Scopes()
 SCOPES.learn("home", "", "v1", {"pods": True, "nodes": False})
+SCOPES.learn("home", "coordination.k8s.io", "v1", {"leases": True})
 PODS = "/api/v1/namespaces/team-a/pods"
 APPLY = Body("application/apply-patch+yaml", b"{}")
 MERGE = Body("application/merge-patch+json", b"{}")
@@ -66,6 +67,26 @@ def test_what_may_not_be_created_may_not_be_applied(raw: str) -> None:
     assert judge_written(patch, None) == NeedBody()
     assert judge_written(patch, MERGE) == judge_call(patch)
     assert isinstance(judge_written(patch, APPLY), Denial)
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/team-a/leases/x"
+UPDATER = TENANT._replace(permissions=(Permission("put", "allow", ("update",), ANY, ANY),))
+
+
+def test_an_update_that_would_create() -> None:
+    update = made("PUT", LEASE, UPDATER)
+    assert judge_written(update, None) == NeedBody()
+    own = Body("application/json", b'{"metadata":{"uid":"1"}}')
+    assert judge_written(update, own) == Allowed("permission/put")
+    refused = judge_written(update, Body("application/json", b'{"metadata":{"name":"x"}}'))
+    assert isinstance(refused, Denial)
+    assert refused.rule == "default/deny"
+    assert "allows to create leases.coordination.k8s.io" in refused.message
+    unread = judge_written(update, Body("application/json", b"["))
+    assert isinstance(unread, Denial)
+    assert unread.rule == "body/metadata"
+    pods = made("PUT", f"{PODS}/x", UPDATER)
+    assert judge_written(pods, None) == Allowed("permission/put")
 
 
 def test_mode_audit_tells_of_it() -> None:

@@ -5,10 +5,10 @@ import pytest
 from sidecar.policy.index import ObjectName
 from sidecar.policy.verdict import Body, Denial, NeedBody
 from sidecar.policy.written_objects import (
-    is_apply,
+    creates,
     is_named_by_body,
     judge_owners,
-    may_apply,
+    may_create,
     name_of_body,
 )
 from tests.sidecar.policy.calls import call
@@ -105,9 +105,34 @@ def test_what_keeps_no_owners(method: str, path: str) -> None:
     assert judge_owners(call(method, path), None) is None
 
 
-def test_what_a_server_side_apply_is() -> None:
-    assert may_apply(call("PATCH", f"{PODS}/b"))
-    assert not may_apply(call("PATCH", f"{PODS}/b/status"))
-    assert not may_apply(call("PUT", f"{PODS}/b"))
-    assert is_apply(Body(" application/apply-patch+yaml; charset=utf-8", b""))
-    assert not is_apply(Body("application/json", b""))
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/a/leases"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("PATCH", f"{PODS}/b", True),
+        ("PATCH", f"{PODS}/b/status", False),
+        ("PUT", f"{PODS}/b", False),
+        ("PUT", f"{LEASES}/b", True),
+        ("PUT", "/api/v1/namespaces/a/services/b", True),
+        ("PUT", "/api/v1/namespaces/a/services/b/status", False),
+        ("DELETE", f"{LEASES}/b", False),
+    ],
+)
+def test_what_may_create(method: str, path: str, expected: bool) -> None:
+    assert may_create(call(method, path)) == expected
+
+
+def test_patches_that_create() -> None:
+    info = call("PATCH", f"{PODS}/b")
+    assert creates(info, Body(" Application/Apply-Patch+yaml; charset=utf-8", b"")) is True
+    assert creates(info, Body("application/merge-patch+json", b"")) is False
+
+
+def test_updates_that_create() -> None:
+    info = call("PUT", f"{LEASES}/b")
+    assert creates(info, body({"name": "b", "resourceVersion": "5"})) is True
+    assert creates(info, body({"name": "b", "uid": ""})) is True
+    assert creates(info, body({"name": "b", "uid": "1"})) is False
+    assert isinstance(creates(info, Body("text/plain", b"")), Denial)
