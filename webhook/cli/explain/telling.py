@@ -81,7 +81,7 @@ def render_text(told: Explanation) -> str:
     if isinstance(verdict, Permit):
         lines.append("")
         lines.append(
-            "Limits, and the cluster's own RBAC and admission, still decide; nothing was sent to it."
+            "Limits, the cluster's own RBAC and its admission still decide; nothing was sent to it."
         )
     lines += _assumptions(told)
     return "\n".join(printable(line) for line in lines)

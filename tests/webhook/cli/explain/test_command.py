@@ -40,7 +40,7 @@ allowed by permission/develop
   plan         one member answers, while it is down us-1; resourceVersions carry the member\
  that they come from; every object in the answer must be of the namespace
 
-Limits, and the cluster's own RBAC and admission, still decide; nothing was sent to it.
+Limits, the cluster's own RBAC and its admission still decide; nothing was sent to it.
 
 Assumed:
   - container app: --as-container names another
