@@ -138,7 +138,7 @@ def _parsed(content: bytes | None) -> dict[str, Any] | None:
 
 
 def _written(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode("ascii")
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def _merge_list(
@@ -148,7 +148,11 @@ def _merge_list(
     if home is None or home.get("kind") == "APIVersions":
         return None
     aggregated = home.get("kind") == "APIGroupDiscoveryList"
-    found = _items(home, "items" if aggregated else "groups")
+    found = (
+        _Entries(_items(home, "items"), _name_of)
+        if aggregated
+        else _entries(home, "groups", "name")
+    )
     changed = False
     for offer in offers:
         for group, versions in offer.groups.items():
@@ -159,45 +163,45 @@ def _merge_list(
 
 
 def _add_to_discovery(
-    items: list[Any], group: str, versions: Mapping[str, tuple[Resource, ...]]
+    items: _Entries, group: str, versions: Mapping[str, tuple[Resource, ...]]
 ) -> bool:
-    item = next((item for item in items if _name_of(item) == group), None)
+    item = items.find(group)
     changed = item is None
     if item is None:
-        item = {"metadata": {"name": group}, "versions": []}
-        items.append(item)
-    known = _items(item, "versions")
+        item = items.add(group, {"metadata": {"name": group}, "versions": []})
+    known = _entries(item, "versions", "version")
     for version, resources in versions.items():
-        entry = _find(known, "version", version)
+        entry = known.find(version)
         if entry is None:
-            entry = {"version": version, "resources": [], "freshness": "Current"}
-            known.append(entry)
+            empty = {"version": version, "resources": [], "freshness": "Current"}
+            entry = known.add(version, empty)
             changed = True
-        found = _items(entry, "resources")
+        found = _entries(entry, "resources", "resource")
         for resource in resources:
             changed |= _add_discovered(found, resource)
     return changed
 
 
-def _name_of(item: object) -> object:
+def _name_of(item: dict[str, Any]) -> object:
     """The group of an item; the core group's name is left out."""
-    metadata = item.get("metadata", {}) if isinstance(item, dict) else None
+    metadata = item.get("metadata", {})
     return metadata.get("name", "") if isinstance(metadata, dict) else None
 
 
-def _add_discovered(found: list[Any], resource: Resource) -> bool:
-    entry = _find(found, "resource", resource.name)
+def _add_discovered(found: _Entries, resource: Resource) -> bool:
+    entry = found.find(resource.name)
     if entry is None:
-        found.append(_discovered(resource))
+        found.add(resource.name, _discovered(resource))
         return True
-    known = _items(entry, "subresources") if resource.subresources else []
-    added = [
-        _discovered_subresource(subresource)
-        for subresource in resource.subresources
-        if _find(known, "subresource", subresource.name) is None
-    ]
-    known.extend(added)
-    return bool(added)
+    if not resource.subresources:
+        return False
+    known = _entries(entry, "subresources", "subresource")
+    changed = False
+    for subresource in resource.subresources:
+        if known.find(subresource.name) is None:
+            known.add(subresource.name, _discovered_subresource(subresource))
+            changed = True
+    return changed
 
 
 def _discovered(resource: Resource) -> dict[str, Any]:
@@ -225,11 +229,11 @@ def _discovered_subresource(subresource: Subresource) -> dict[str, Any]:
 
 
 def _add_to_groups(
-    groups: list[Any], group: str, versions: Mapping[str, tuple[Resource, ...]]
+    groups: _Entries, group: str, versions: Mapping[str, tuple[Resource, ...]]
 ) -> bool:
-    entry = _find(groups, "name", group)
+    entry = groups.find(group)
     if entry is None:
-        groups.append(_group(group, versions))
+        groups.add(group, _group(group, versions))
         return True
     return _add_versions(entry, group, versions)
 
@@ -237,11 +241,10 @@ def _add_to_groups(
 def _add_versions(
     entry: dict[str, Any], group: str, versions: Mapping[str, tuple[Resource, ...]]
 ) -> bool:
-    known = _items(entry, "versions")
-    added = [
-        _version(group, version) for version in versions if _find(known, "version", version) is None
-    ]
-    known.extend(added)
+    known = _entries(entry, "versions", "version")
+    added = [version for version in versions if known.find(version) is None]
+    for version in added:
+        known.add(version, _version(group, version))
     return bool(added)
 
 
@@ -328,6 +331,33 @@ def _without_empty(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value or key not in keys}
 
 
+class _Entries:
+    """A list in home's document, by the names of its entries: members may offer thousands."""
+
+    __slots__ = ("_by_name", "_items")
+
+    def __init__(self, items: list[Any], name_of: Callable[[dict[str, Any]], object]) -> None:
+        self._items = items
+        self._by_name: dict[object, dict[str, Any]] = {}
+        for item in items:
+            name = name_of(item) if isinstance(item, dict) else None
+            if isinstance(name, str):
+                self._by_name.setdefault(name, item)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        return self._by_name.get(name)
+
+    def add(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+        self._items.append(entry)
+        self._by_name[name] = entry
+        return entry
+
+
+def _entries(parent: dict[str, Any], key: str, name: str) -> _Entries:
+    """The list under a key, whose entries have their name under another."""
+    return _Entries(_items(parent, key), lambda item: item.get(name))
+
+
 def _items(parent: dict[str, Any], key: str) -> list[Any]:
     """The list under a key of home's document, made where it was left out."""
     found = parent.get(key)
@@ -337,10 +367,6 @@ def _items(parent: dict[str, Any], key: str) -> list[Any]:
         message = f"{key} is not a list"
         raise ValueError(message)  # noqa: TRY004 - the input is at fault, not the caller
     return found
-
-
-def _find(items: list[Any], key: str, value: str) -> dict[str, Any] | None:
-    return next((item for item in items if isinstance(item, dict) and item.get(key) == value), None)
 
 
 _MERGES: Final[

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar.policy.documents import is_bounded
@@ -20,6 +21,7 @@ OFFER_ACCEPT: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDi
 MAX_DISCOVERY_BYTES: Final = 8 * 1024 * 1024
 
 _MAX_PARTS: Final = 400_000
+_MAX_OFFERED: Final = 10_000
 _WORD: Final = re.compile(r"[a-z0-9](?:[a-z0-9.:_-]{0,251}[a-z0-9])?")
 _KIND: Final = re.compile(r"[A-Za-z0-9-]{1,253}")
 
@@ -67,10 +69,23 @@ def parse_json(content: bytes) -> dict[str, Any]:
         message = "the document is too large"
         raise ValueError(message)
     try:
-        return _object(json.loads(text))
+        return _object(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
     except RecursionError:
         message = "the document is nested too deeply"
         raise ValueError(message) from None
+
+
+def _refuse_constant(name: str) -> object:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
+
+
+def _finite(number: str) -> float:
+    """Too large a one would be written as Infinity, and the merged document be no JSON."""
+    value = float(number)
+    if not isfinite(value):
+        _refuse_constant(number)
+    return value
 
 
 def read_offer(contents: Iterable[bytes], names: Callable[[str, str], bool]) -> Offer:
@@ -79,6 +94,7 @@ def read_offer(contents: Iterable[bytes], names: Callable[[str, str], bool]) -> 
     ValueError with the reason where a document is not as it should be.
     """
     groups: dict[str, dict[str, tuple[Resource, ...]]] = {}
+    size = 0
     for content in contents:
         document = parse_json(content)
         if document.get("kind") != "APIGroupDiscoveryList":
@@ -88,6 +104,10 @@ def read_offer(contents: Iterable[bytes], names: Callable[[str, str], bool]) -> 
             group = _group_name(_object(item.get("metadata", {})))
             for version in _objects(item, "versions"):
                 found = _read_version(version, group, names)
+                size += len(found)
+                if size > _MAX_OFFERED:
+                    message = f"the member offers more than {_MAX_OFFERED} kinds"
+                    raise ValueError(message)
                 if found:
                     name = _text(version, "version", _WORD)
                     groups.setdefault(group, {}).setdefault(name, found)

@@ -466,6 +466,33 @@ def test_of_several_members_the_first_wins() -> None:
     assert merged["preferredVersion"]["version"] == "v1"
 
 
+@pytest.mark.parametrize("form", ["kinds", "groups", "versions", "subresources"])
+def test_what_is_offered_is_merged_in_time_that_grows_with_it(form: str) -> None:
+    """Nobody else is served meanwhile: 8 times as much may cost 8 times, and not 64 times."""
+
+    def merge_some(count: int) -> float:
+        names = [f"a{number}" for number in range(count)]
+        kind = ResponseKind("", "", "Kind")
+        plain = Resource("kinds", "", kind, False, ("get",), (), (), ())
+        parts = tuple(Subresource(name, None, (), ("get",)) for name in names)
+        shapes: dict[str, dict[str, dict[str, tuple[Resource, ...]]]] = {
+            "kinds": {"a.io": {"v1": tuple(plain._replace(name=name) for name in names)}},
+            "groups": {name: {"v1": (plain,)} for name in names},
+            "versions": {"a.io": dict.fromkeys(names, (plain,))},
+            "subresources": {"a.io": {"v1": (plain._replace(subresources=parts),)}},
+        }
+        resources = [{"resource": "kinds"}]
+        versions = [{"version": "v1", "resources": resources}]
+        items = [{"metadata": {"name": "a.io"}, "versions": versions}]
+        home = json.dumps({"kind": "APIGroupDiscoveryList", "items": items}).encode()
+        began = time.process_time()
+        assert merge(Document(Form.GROUPS), home, [Offer(shapes[form])]) is not None
+        return time.process_time() - began
+
+    few = min(merge_some(1000) for _ in range(3))
+    assert merge_some(8000) < 24 * few
+
+
 def test_the_core_group() -> None:
     home = {"kind": "APIGroupDiscoveryList", "items": [{"metadata": {}, "versions": []}]}
     offer = offered("", "v1", "pods", subresources=("log",))
