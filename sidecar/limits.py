@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.policy.requestinfo import RequestInfo
-    from sidecar.policy.snapshot import Rate, TenantLimits
+    from sidecar.policy.snapshot_tenant import Rate, TenantLimits
 
 _SOON_S: Final = 1
 

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.paths import group_told_of, tells_of_kinds
 from sidecar.policy.routing import members_for
-from sidecar.policy.snapshot_clusters import HOME
 from sidecar.policy.tenancy import is_namespace_object
-from sidecar.policy.verdict import Plan, PlanKind
+from sidecar.policy.verdict import HOME, HOME_PLAN, Plan, PlanKind
 
 if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.routing import Routing
-    from sidecar.policy.snapshot import Route
+    from sidecar.policy.snapshot_routes import Route
     from sidecar.policy.verdict import Caller
-
-HOME_PLAN: Final = Plan(PlanKind.SINGLE, (HOME,))
 
 _READS: Final = frozenset({"get", "list", "watch"})
 _WRITES: Final = frozenset({"create", "update", "patch"})

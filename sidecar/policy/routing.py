@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.index import Index, ObjectName, Row, first_rule
 from sidecar.policy.reserved import stays_home
-from sidecar.policy.snapshot_clusters import HOME
-from sidecar.policy.verdict import Denial, Reason
+from sidecar.policy.verdict import HOME, Denial, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sidecar.policy.requestinfo import RequestInfo
-    from sidecar.policy.snapshot import Match, Route
+    from sidecar.policy.snapshot_routes import Match, Route
     from sidecar.policy.verdict import Caller
 
 _ANY: Final = "*"
@@ -98,17 +97,17 @@ def members_for(routing: Routing, group: str | None, caller: Caller) -> tuple[st
 
 
 def routed_kinds(
-    routing: Routing, cluster: str
+    routing: Routing | None, cluster: str
 ) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
     """What the routes name on a member: groups and resources of each match."""
     return tuple(
         (frozenset(match.groups), frozenset(match.resources))
-        for match, route in routing.rows
+        for match, route in (() if routing is None else routing.rows)
         if route.members[0].cluster == cluster
     )
 
 
-def names_kind(routing: Routing, cluster: str, group: str, resource: str) -> bool:
+def names_kind(routing: Routing | None, cluster: str, group: str, resource: str) -> bool:
     """Whether a route names this resource ("pods" or "pods/exec") on the member."""
     kind, slash, subresource = resource.partition("/")
     spellings = {_ANY, resource}

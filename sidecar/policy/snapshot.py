@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.fields import DNS_LABEL, Check, Fields, read_json
 from sidecar.policy.snapshot_clusters import (
-    HOME,
     CertFiles,
     Cluster,
     ClusterLimits,
@@ -21,16 +20,11 @@ from sidecar.policy.snapshot_clusters import (
     TokenFile,
     read_clusters,
 )
-from sidecar.policy.snapshot_routes import Match, Route, RouteMember, read_routes
-from sidecar.policy.snapshot_tenant import (
-    ClusterResource,
-    Permission,
-    Rate,
-    Tenant,
-    TenantLimits,
-    read_tenant,
-)
-from sidecar.policy.verdict import shown
+from sidecar.policy.verdict import HOME, shown
+
+if TYPE_CHECKING:
+    from sidecar.policy.snapshot_routes import Route
+    from sidecar.policy.snapshot_tenant import Tenant
 
 __all__ = (
     "API_VERSION",
@@ -41,16 +35,8 @@ __all__ = (
     "CertFiles",
     "Cluster",
     "ClusterLimits",
-    "ClusterResource",
     "HealthCheck",
-    "Match",
-    "Permission",
-    "Rate",
-    "Route",
-    "RouteMember",
     "Snapshot",
-    "Tenant",
-    "TenantLimits",
     "TokenFile",
     "parse_snapshot",
 )
@@ -117,12 +103,29 @@ def _read_snapshot(check: Check, document: object) -> Snapshot | None:
     namespace = check.text(
         top["namespace"], "namespace", DNS_LABEL, "a namespace's name (DNS-1123 label)"
     )
-    tenant = None if top["tenant"] is None else read_tenant(check, top["tenant"])
+    tenant = None if top["tenant"] is None else _read_tenant(check, top["tenant"])
     clusters = read_clusters(check, top["clusters"])
-    routes = read_routes(check, top["routes"], clusters)
-    if revision is None or namespace is None or clusters is None or routes is None:
+    routes = () if top["routes"] == [] else _read_routes(check, top["routes"], clusters)
+    if revision is None or namespace is None or clusters is None:
         return None
     return Snapshot(revision, namespace, clusters, tenant, routes)
+
+
+# Most pods have neither a tenant nor routes, and do not load what reads them.
+
+
+def _read_tenant(check: Check, value: object) -> Tenant | None:
+    from sidecar.policy.snapshot_tenant import read_tenant
+
+    return read_tenant(check, value)
+
+
+def _read_routes(
+    check: Check, value: object, clusters: tuple[Cluster, ...] | None
+) -> tuple[Route, ...]:
+    from sidecar.policy.snapshot_routes import read_routes
+
+    return read_routes(check, value, clusters)
 
 
 def _is_this_version(check: Check, document: Fields) -> bool:

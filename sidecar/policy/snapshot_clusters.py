@@ -10,12 +10,10 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.fields import DNS_SUBDOMAIN, Fields
-from sidecar.policy.verdict import shown
+from sidecar.policy.verdict import HOME, shown
 
 if TYPE_CHECKING:
     from sidecar.policy.fields import Check
-
-HOME: Final = "home"
 
 _MAX_CLUSTERS: Final = 256
 _MAX_BUNDLE_BYTES: Final = 256 * 1024

@@ -14,7 +14,7 @@ from sidecar.policy.verdict import Denial, Reason, shown
 
 if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
-    from sidecar.policy.snapshot import Permission, Tenant
+    from sidecar.policy.snapshot_tenant import Permission, Tenant
     from sidecar.policy.verdict import Caller
 
 DEFAULT_DENY: Final = "default/deny"

@@ -5,7 +5,7 @@ It must not know where the call goes, but for the members that may tell of the k
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sidecar.policy.kind_scope import scope_of
 from sidecar.policy.tenancy import Allowed, judge_kind, judge_scope
@@ -20,20 +20,15 @@ if TYPE_CHECKING:
     from sidecar.policy.verdict import Body, Caller, NeedScope
 
 
-class TenantCall(NamedTuple):
-    """A call, all that is known of it, and the members that serve its slice."""
-
-    tenancy: Tenancy
-    scopes: Scopes
-    caller: Caller
-    info: RequestInfo
-    name: ObjectName
-    members: tuple[str, ...]
-
-
-def judge_call(call: TenantCall) -> Allowed | Denial | NeedScope:
-    """Scope first, then cluster resources and permissions."""
-    tenancy, scopes, caller, info, name, members = call
+def judge_call(
+    tenancy: Tenancy,
+    scopes: Scopes,
+    caller: Caller,
+    info: RequestInfo,
+    name: ObjectName,
+    members: tuple[str, ...],
+) -> Allowed | Denial | NeedScope:
+    """Scope first, then cluster resources and permissions; `members` may tell of the kind."""
     namespaced = scope_of(scopes, info, members)
     if not isinstance(namespaced, bool):
         return namespaced
@@ -43,17 +38,26 @@ def judge_call(call: TenantCall) -> Allowed | Denial | NeedScope:
     return judge_kind(tenancy, info, caller, name, namespaced=namespaced)
 
 
-def judge_written(call: TenantCall, body: Body | None) -> Allowed | Denial | NeedBody | NeedScope:
+def judge_written(
+    tenancy: Tenancy,
+    scopes: Scopes,
+    caller: Caller,
+    info: RequestInfo,
+    name: ObjectName,
+    members: tuple[str, ...],
+    body: Body | None,
+) -> Allowed | Denial | NeedBody | NeedScope:
     """The same of a call that is made: it must not create what may not be created."""
-    changing = judge_call(call)
-    if not may_create(call.info) or not isinstance(changing, Allowed):
+    changing = judge_call(tenancy, scopes, caller, info, name, members)
+    if not may_create(info) or not isinstance(changing, Allowed):
         return changing
-    creating = judge_call(call._replace(info=call.info._replace(verb="create")))
+    created = info._replace(verb="create")
+    creating = judge_call(tenancy, scopes, caller, created, name, members)
     if isinstance(creating, Allowed) and (changing.audited or not creating.audited):
         return changing
     if body is None:
         return NeedBody()
-    made = creates(call.info, body)
+    made = creates(info, body)
     if isinstance(made, Denial):
         return made
     return creating if made else changing

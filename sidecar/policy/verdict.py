@@ -101,6 +101,10 @@ class Plan(NamedTuple):
     inspected: bool = False
 
 
+# The member that the pod runs in; its name is reserved.
+HOME: Final = "home"
+HOME_PLAN: Final = Plan(PlanKind.SINGLE, (HOME,))
+
 # Whoever holds this can make a Permit. Only decide.py may name it; a layout test sees to that.
 _PERMIT_KEY: Final = object()
 _set: Final = object.__setattr__

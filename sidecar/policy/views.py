@@ -11,7 +11,7 @@ from sidecar.policy.globs import pattern_matches
 from sidecar.policy.reserved import RESERVED, STAYS_HOME
 from sidecar.policy.rules import Grant, View
 from sidecar.policy.selector_lists import ALL
-from sidecar.policy.snapshot_clusters import HOME
+from sidecar.policy.verdict import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sidecar.policy.decide import Policy
     from sidecar.policy.routing import Routing
     from sidecar.policy.scopes import Scopes
-    from sidecar.policy.snapshot import Match, Permission, Tenant
+    from sidecar.policy.snapshot_routes import Match
+    from sidecar.policy.snapshot_tenant import Permission, Tenant
     from sidecar.policy.tenancy import Tenancy
     from sidecar.policy.verdict import Caller
 
@@ -58,7 +59,7 @@ def rules_view(policy: Policy, scopes: Scopes, caller: Caller, namespace: str) -
 
 
 def view_of(
-    tenancy: Tenancy | None, routing: Routing, scopes: Scopes, caller: Caller, namespace: str
+    tenancy: Tenancy | None, routing: Routing | None, scopes: Scopes, caller: Caller, namespace: str
 ) -> View:
     """Policy as this caller meets it in this namespace; "" is all of them."""
     tenant = None if tenancy is None else tenancy.tenant
@@ -67,7 +68,7 @@ def view_of(
         None if tenant is None else tuple(_list_allows(tenant, caller, namespace)),
         (
             *(() if tenant is None else _list_denies(tenant, caller, namespace)),
-            *_list_routes(routing, caller, namespace),
+            *(() if routing is None else _list_routes(routing, caller, namespace)),
         ),
         _RESERVED,
         lambda group, resource: kinds.get((group, resource)),

@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.limits import Bucket, Limiter, Refused, catches
 from sidecar.policy.requestinfo import RequestInfo, request_info
-from sidecar.policy.snapshot import Rate, TenantLimits
+from sidecar.policy.snapshot_tenant import Rate, TenantLimits
 from sidecar.policy.target import Target, parse_target
 from sidecar.policy.verdict import Reason
 

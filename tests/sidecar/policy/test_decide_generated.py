@@ -9,18 +9,9 @@ from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.globs import pattern_matches
 from sidecar.policy.requestinfo import RequestInfo
 from sidecar.policy.scopes import Scopes
-from sidecar.policy.snapshot import (
-    Cluster,
-    ClusterResource,
-    Match,
-    Permission,
-    Route,
-    RouteMember,
-    Snapshot,
-    Tenant,
-    TokenFile,
-    parse_snapshot,
-)
+from sidecar.policy.snapshot import Cluster, Snapshot, TokenFile, parse_snapshot
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Tenant
 from sidecar.policy.verdict import Body, Caller, Denial, NeedBody, Permit
 from tests.sidecar.policy.calls import call
 

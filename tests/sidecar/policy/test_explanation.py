@@ -5,15 +5,9 @@ import pytest
 from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.explanation import Step, explain
 from sidecar.policy.scopes import Scopes
-from sidecar.policy.snapshot import (
-    ClusterResource,
-    Match,
-    Permission,
-    Route,
-    RouteMember,
-    Snapshot,
-    Tenant,
-)
+from sidecar.policy.snapshot import Snapshot
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Tenant
 from sidecar.policy.verdict import Body, NeedScope
 from tests.sidecar.policy.calls import CALLER, call
 

@@ -1,9 +1,9 @@
 import pytest
 
-from sidecar.policy.plans import HOME_PLAN, members_of, plan_call, plan_path, writes_object
+from sidecar.policy.plans import members_of, plan_call, plan_path, writes_object
 from sidecar.policy.routing import compile_routes
-from sidecar.policy.snapshot import Match, Route, RouteMember
-from sidecar.policy.verdict import Plan, PlanKind
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.verdict import HOME_PLAN, Plan, PlanKind
 from tests.sidecar.policy.calls import CALLER, call
 
 PODS = "/api/v1/namespaces/a/pods"

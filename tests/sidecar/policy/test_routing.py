@@ -11,7 +11,7 @@ from sidecar.policy.routing import (
     routed_kinds,
     select_routes,
 )
-from sidecar.policy.snapshot import Match, Route, RouteMember
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
 from sidecar.policy.verdict import Denial
 from tests.sidecar.policy.calls import CALLER, call
 

@@ -10,14 +10,12 @@ from sidecar.policy.snapshot import (
     MAX_SNAPSHOT_BYTES,
     CertFiles,
     Cluster,
-    Match,
-    Route,
-    RouteMember,
     Snapshot,
-    Tenant,
     TokenFile,
     parse_snapshot,
 )
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.snapshot_tenant import Tenant
 
 PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\nBBBB\n-----END CERTIFICATE-----\n"
 

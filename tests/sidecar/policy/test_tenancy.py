@@ -1,7 +1,7 @@
 import pytest
 
 from sidecar.policy.index import ObjectName
-from sidecar.policy.snapshot import ClusterResource, Permission, Tenant
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Tenant
 from sidecar.policy.tenancy import (
     Allowed,
     Tenancy,

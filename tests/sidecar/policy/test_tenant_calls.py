@@ -1,11 +1,12 @@
 import pytest
 
 from sidecar.policy.index import ObjectName
+from sidecar.policy.requestinfo import RequestInfo
 from sidecar.policy.scopes import Scopes
-from sidecar.policy.snapshot import ClusterResource, Permission, Tenant
-from sidecar.policy.tenancy import Allowed, compile_tenant
-from sidecar.policy.tenant_calls import TenantCall, judge_call, judge_written
-from sidecar.policy.verdict import Body, Denial, NeedBody, NeedScope
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Tenant
+from sidecar.policy.tenancy import Allowed, Tenancy, compile_tenant
+from sidecar.policy.tenant_calls import judge_call, judge_written
+from sidecar.policy.verdict import Body, Caller, Denial, NeedBody, NeedScope
 from tests.sidecar.policy.calls import CALLER, call
 
 ANY = ("*",)
@@ -28,10 +29,12 @@ APPLY = Body("application/apply-patch+yaml", b"{}")
 MERGE = Body("application/merge-patch+json", b"{}")
 
 
-def made(method: str, raw: str, tenant: Tenant = TENANT, scopes: Scopes = SCOPES) -> TenantCall:
+Made = tuple[Tenancy, Scopes, Caller, RequestInfo, ObjectName, tuple[str, ...]]
+
+
+def made(method: str, raw: str, tenant: Tenant = TENANT, scopes: Scopes = SCOPES) -> Made:
     info = call(method, raw)
-    name = ObjectName(info.name)
-    return TenantCall(compile_tenant(tenant), scopes, CALLER, info, name, ("home",))
+    return (compile_tenant(tenant), scopes, CALLER, info, ObjectName(info.name), ("home",))
 
 
 @pytest.mark.parametrize(
@@ -44,11 +47,11 @@ def made(method: str, raw: str, tenant: Tenant = TENANT, scopes: Scopes = SCOPES
     ],
 )
 def test_scope_comes_before_permissions(method: str, raw: str, rule: str) -> None:
-    refused = judge_call(made(method, raw))
+    refused = judge_call(*made(method, raw))
     assert isinstance(refused, Denial)
     assert refused.rule == rule
-    assert judge_written(made(method, raw), None) == refused
-    assert isinstance(judge_call(made("GET", PODS, scopes=Scopes())), NeedScope)
+    assert judge_written(*made(method, raw), None) == refused
+    assert isinstance(judge_call(*made("GET", PODS, scopes=Scopes())), NeedScope)
 
 
 @pytest.mark.parametrize("tenant", [TENANT, AUDIT])
@@ -56,17 +59,17 @@ def test_scope_comes_before_permissions(method: str, raw: str, rule: str) -> Non
 def test_what_may_be_created_may_be_applied(tenant: Tenant, body: Body | None) -> None:
     allowed = Allowed("permission/patch")
     for raw in (f"{PODS}/own-1", f"{PODS}/x/status"):
-        assert judge_call(made("PATCH", raw, tenant)) == allowed
-        assert judge_written(made("PATCH", raw, tenant), body) == allowed
+        assert judge_call(*made("PATCH", raw, tenant)) == allowed
+        assert judge_written(*made("PATCH", raw, tenant), body) == allowed
 
 
 @pytest.mark.parametrize("raw", [f"{PODS}/x", "/api/v1/nodes/n"])
 def test_what_may_not_be_created_may_not_be_applied(raw: str) -> None:
     patch = made("PATCH", raw)
-    assert isinstance(judge_call(patch), Allowed)
-    assert judge_written(patch, None) == NeedBody()
-    assert judge_written(patch, MERGE) == judge_call(patch)
-    assert isinstance(judge_written(patch, APPLY), Denial)
+    assert isinstance(judge_call(*patch), Allowed)
+    assert judge_written(*patch, None) == NeedBody()
+    assert judge_written(*patch, MERGE) == judge_call(*patch)
+    assert isinstance(judge_written(*patch, APPLY), Denial)
 
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/team-a/leases/x"
@@ -75,25 +78,25 @@ UPDATER = TENANT._replace(permissions=(Permission("put", "allow", ("update",), A
 
 def test_an_update_that_would_create() -> None:
     update = made("PUT", LEASE, UPDATER)
-    assert judge_written(update, None) == NeedBody()
+    assert judge_written(*update, None) == NeedBody()
     own = Body("application/json", b'{"metadata":{"uid":"1"}}')
-    assert judge_written(update, own) == Allowed("permission/put")
-    refused = judge_written(update, Body("application/json", b'{"metadata":{"name":"x"}}'))
+    assert judge_written(*update, own) == Allowed("permission/put")
+    refused = judge_written(*update, Body("application/json", b'{"metadata":{"name":"x"}}'))
     assert isinstance(refused, Denial)
     assert refused.rule == "default/deny"
     assert "allows to create leases.coordination.k8s.io" in refused.message
-    unread = judge_written(update, Body("application/json", b"["))
+    unread = judge_written(*update, Body("application/json", b"["))
     assert isinstance(unread, Denial)
     assert unread.rule == "body/metadata"
     pods = made("PUT", f"{PODS}/x", UPDATER)
-    assert judge_written(pods, None) == Allowed("permission/put")
+    assert judge_written(*pods, None) == Allowed("permission/put")
 
 
 def test_mode_audit_tells_of_it() -> None:
     patch = made("PATCH", f"{PODS}/x", AUDIT)
-    assert judge_written(patch, None) == NeedBody()
-    assert judge_written(patch, MERGE) == Allowed("permission/patch")
-    assert judge_written(patch, APPLY) == Allowed("default/audit", "default/deny")
+    assert judge_written(*patch, None) == NeedBody()
+    assert judge_written(*patch, MERGE) == Allowed("permission/patch")
+    assert judge_written(*patch, APPLY) == Allowed("default/audit", "default/deny")
     # Refused already as a patch: the body says nothing more.
     lost = made("PATCH", f"{PODS}/x", AUDIT._replace(permissions=()))
-    assert judge_written(lost, None) == Allowed("default/audit", "default/deny")
+    assert judge_written(*lost, None) == Allowed("default/audit", "default/deny")

@@ -3,15 +3,9 @@ import pytest
 from sidecar.policy.decide import Policy, compile_policy
 from sidecar.policy.rules import Grant
 from sidecar.policy.scopes import Scopes
-from sidecar.policy.snapshot import (
-    ClusterResource,
-    Match,
-    Permission,
-    Route,
-    RouteMember,
-    Snapshot,
-    Tenant,
-)
+from sidecar.policy.snapshot import Snapshot
+from sidecar.policy.snapshot_routes import Match, Route, RouteMember
+from sidecar.policy.snapshot_tenant import ClusterResource, Permission, Tenant
 from sidecar.policy.views import rules_view
 from tests.sidecar.policy.calls import CALLER
 
