@@ -7,22 +7,15 @@ which a call waits 2 (the JSON is read in one go).
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING
 
 from sidecar.member import Member
 from sidecar.policy.decide import Policy, compile_policy
-from sidecar.tasks import spawn
+from sidecar.tasks import aside, spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sidecar.policy.snapshot import Snapshot
     from sidecar.server import Server
-
-_SLICE_S: Final = 0.0005
-_T = TypeVar("_T")
 
 
 class Adoption:
@@ -34,6 +27,7 @@ class Adoption:
         self._server = server
         self._source = server.source
         self._compiling = False
+        self._stale = False  # there is a newer credential than the policy was compiled with
         self._audiences: frozenset[str] | None = None
 
     def begin(self) -> None:
@@ -41,18 +35,22 @@ class Adoption:
         snapshot = self._source.snapshot
         if snapshot is not None:
             members = self._prepare(snapshot)
-            self._install(snapshot, members, compile_policy(snapshot, _audiences(members)))
+            self._audiences = _audiences(members)
+            self._install(snapshot, members, compile_policy(snapshot, self._audiences))
 
     def poll(self, now: float) -> None:
         """Look for a new snapshot, and for new credentials."""
-        if not self._compiling:
-            content = self._source.poll(now)
-            if content is not None:
-                self._compiling = True
-                spawn(self._adopt(content), "adoption")
         newer = [member.poll(now) for member in self.members.values()]
-        if any(newer) and not self._compiling:
-            self._renew()
+        self._stale = self._stale or any(newer)
+        if self._compiling:
+            return
+        content = self._source.poll(now)
+        if content is not None:
+            self._compiling = True
+            spawn(self._adopt(content), "adoption")
+        elif self._stale:
+            self._compiling = True
+            spawn(self._renew(), "renewal")
 
     def sweep(self, now: float) -> None:
         """Look at the deadlines of members' connections."""
@@ -67,13 +65,15 @@ class Adoption:
 
     async def _adopt(self, content: bytes) -> None:
         try:
-            loaded = await _aside(lambda: self._source.parse(content))
+            loaded = await aside(lambda: self._source.parse(content))
             snapshot = self._source.judge(loaded)
             if snapshot is None:
                 return
             members = self._prepare(snapshot)
             audiences = _audiences(members)
-            policy = await _aside(lambda: compile_policy(snapshot, audiences))
+            policy = await aside(lambda: compile_policy(snapshot, audiences))
+            self._audiences = audiences
+            self._stale = True  # a credential may have come meanwhile
             self._source.take(snapshot)
             self._install(snapshot, members, policy)
         finally:
@@ -102,7 +102,6 @@ class Adoption:
         server.kinds.adopt(members)
         server.executor.adopt(members)
         server.failover.adopt(snapshot, members)
-        self._audiences = _audiences(members)
         server.gate.adopt(policy, members)
         for member in gone:
             member.retire()
@@ -111,16 +110,20 @@ class Adoption:
             server.readmission.leave_members(server.clients, gone)
         server.readmission.review(server.clients)
 
-    def _renew(self) -> None:
+    async def _renew(self) -> None:
         """There is a newer credential: it may open the API server for other audiences."""
-        snapshot, policy = self._source.snapshot, self._server.gate.policy
-        if snapshot is None or policy is None:
-            return
-        audiences = _audiences(self.members)
-        if audiences != self._audiences:
-            self._audiences = audiences
-            policy = compile_policy(snapshot, audiences)
-        self._server.gate.adopt(policy, self.members)
+        try:
+            self._stale = False
+            snapshot, policy = self._source.snapshot, self._server.gate.policy
+            if snapshot is None or policy is None:
+                return
+            audiences = _audiences(self.members)
+            if audiences != self._audiences:
+                policy = await aside(lambda: compile_policy(snapshot, audiences))
+                self._audiences = audiences
+            self._server.gate.adopt(policy, self.members)
+        finally:
+            self._compiling = False
 
     def _end_misplaced(self) -> None:
         self._server.readmission.end_misplaced(self._server.clients)
@@ -131,15 +134,3 @@ def _audiences(members: dict[str, Member]) -> frozenset[str] | None:
     known = [member.credential.api_audiences() for member in members.values()]
     told = [audiences for audiences in known if audiences is not None]
     return frozenset().union(*told) if len(told) == len(known) else None
-
-
-async def _aside(work: Callable[[], _T]) -> _T:
-    """Do it in a thread; here, if there can be none."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SLICE_S)
-    try:
-        return await asyncio.to_thread(work)
-    except RuntimeError:  # no thread can be started
-        return work()
-    finally:
-        sys.setswitchinterval(before)

@@ -50,6 +50,7 @@ class Client(TlsStream):
         "_held",
         "_moved_at",
         "_partial",
+        "_seat",
         "_unsent",
         "books",
         "exchange",
@@ -71,6 +72,7 @@ class Client(TlsStream):
         # What belongs to the call under way, and is given back when it has ended: a judged body's
         # share of memory, seats.
         self._held: tuple[Callable[[], None], ...] = ()
+        self._seat: Callable[[], None] | None = None  # one of them: the seat at a member
         self.pending: Pending | None = None  # a request that is not a call yet
         self._moved_at = 0.0
         self._unsent = 0
@@ -286,9 +288,22 @@ class Client(TlsStream):
         """What is to be given back when the call has ended."""
         self._held = (*self._held, give_back)
 
+    def take_seat(self, give_back: Callable[[], None]) -> None:
+        """A seat at the member that the call goes to."""
+        self._seat = give_back
+        self.hold(give_back)
+
+    def leave_seat(self) -> None:
+        """The call goes to another member."""
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            self._held = tuple(held for held in self._held if held is not seat)
+            seat()
+
     def give_back(self) -> None:
         """The call has ended, or comes to nothing."""
         held, self._held = self._held, ()
+        self._seat = None
         for give_back in held:
             give_back()
 

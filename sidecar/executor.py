@@ -79,6 +79,7 @@ class Executor:
         member = self._failover.choose_next(exchange, refusal)
         if member is None:
             return False
+        client.leave_seat()
         self._send(client, exchange, member, None)
         return True
 
@@ -93,10 +94,10 @@ class Executor:
         elif not exchange.decided.streams:
             seated = partial(self._seated, exchange, member)
             ticket = seats.claim(exchange.decided.caller.container, seated)
-            client.hold(ticket.give_back)
+            client.take_seat(ticket.give_back)
             ticket.ask()
         elif seats.take_stream():
-            client.hold(seats.give_stream)
+            client.take_seat(seats.give_stream)
             member.dispatch(exchange)
         else:
             _refuse(exchange, NO_STREAM, 1)

@@ -89,6 +89,7 @@ _UPGRADES = frozenset((b"websocket", b"spdy/3.1"))
 
 _FRAMING_LINE = re.compile(rb"\r\n(?:Content-Length: [0-9]+|Transfer-Encoding: chunked)(?=\r\n|\Z)")
 _MEMO_INSPECTED = 256
+_MEMO_INSPECTED_BYTES = 4096
 
 _lines: dict[bytes, bytes] = {}
 _inspected: dict[tuple[bytes, bool], bytes] = {}
@@ -126,9 +127,11 @@ class RequestHead(NamedTuple):
         key = (self.kept, tagged)
         kept = _inspected.get(key)
         if kept is None:
-            if len(_inspected) >= _MEMO_INSPECTED:
-                _inspected.clear()
-            kept = _inspected[key] = reduce_accepts(self.kept, tagged)
+            kept = reduce_accepts(self.kept, tagged)
+            if len(self.kept) <= _MEMO_INSPECTED_BYTES:
+                if len(_inspected) >= _MEMO_INSPECTED:
+                    _inspected.clear()
+                _inspected[key] = kept
         return self._replace(kept=kept) if kept else None
 
 

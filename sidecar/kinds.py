@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.inquiry import Inquiry, Told, question
 from sidecar.log import log_event
@@ -29,6 +29,10 @@ _REFRESH_S: Final = 300.0
 _TIMEOUT_S: Final = 5.0
 _MAX_ANSWER: Final = 1 << 20
 _MAX_VERSIONS: Final = 16
+_MAX_KNOWN: Final = 2048  # as many as Scopes keeps; callers can ask for names without end
+_REPLACED: Final = Denial(
+    Reason.SERVICE_UNAVAILABLE, "upstream/gone", "the cluster was replaced or taken away"
+)
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _VERSION: Final = re.compile(rf"(?:{_LABEL})?")
 _GROUP: Final = re.compile(rf"(?=.{{0,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*)?")
@@ -39,6 +43,12 @@ _NO_GROUP: Final = Denial(
 Key = tuple[str, str, str]  # cluster, group, version
 
 
+class _Known(NamedTuple):
+    since: float
+    kinds: Mapping[str, bool]
+    doubted: bool = False
+
+
 class Kinds:
     """Learns kinds from members, each group and version once at a time."""
 
@@ -46,16 +56,18 @@ class Kinds:
         self._loop = loop
         self._gate = gate
         self._members: Mapping[str, Member] = {}
-        self._waiting: dict[Key, list[Then]] = {}
-        self._known: dict[Key, tuple[float, Mapping[str, bool]]] = {}
+        self._waiting: dict[Key, tuple[Member, list[Then]]] = {}
+        self._known: dict[Key, _Known] = {}
 
     def adopt(self, members: Mapping[str, Member]) -> None:
         """Ask these from now on; what a member told that is another now counts no more."""
-        for name, member in self._members.items():
+        before, self._members = self._members, members
+        for name, member in before.items():
             if members.get(name) is not member:
                 self._gate.scopes.forget(name)
                 self._known = {key: told for key, told in self._known.items() if key[0] != name}
-        self._members = members
+                for key in [key for key in self._waiting if key[0] == name]:
+                    self._fetched(key, _REPLACED)
 
     def learn(self, scope: NeedScope, then: Then) -> None:
         """Fetch what is served in a group and version; where one does not answer, the next."""
@@ -67,60 +79,82 @@ class Kinds:
 
     def fetch(self, key: Key, then: Then) -> None:
         """Fetch it, or wait for the fetch that is under way."""
-        waiting = self._waiting.get(key)
-        if waiting is not None:
-            waiting.append(then)
-            return
-        self._waiting[key] = [then]
-        cluster, group, version = key
-        self.ask(cluster, _path(group, version), lambda told: self._fetched(key, told))
+        member = self._members.get(key[0])
+        if member is None:
+            then(_REPLACED)
+        elif key in self._waiting:
+            self._waiting[key][1].append(then)
+        else:
+            waiting = self._waiting[key] = (member, [then])
+            path = _path(key[1], key[2])
+            # An answer of a member that was replaced meanwhile is nobody's: those who waited were
+            # told, and whoever asks the new one waits anew.
+            self._ask(
+                member,
+                path,
+                lambda told: (
+                    self._fetched(key, told) if self._waiting.get(key) is waiting else None
+                ),
+            )
 
     def ask(self, cluster: str, path: str, then: Callable[[Told | Denial], None]) -> None:
         """GET a path of a member's discovery."""
         member = self._members.get(cluster)
         if member is None:
-            then(Denial(Reason.SERVICE_UNAVAILABLE, "upstream/gone", f"{cluster} is gone"))
-            return
+            then(_REPLACED)
+        else:
+            self._ask(member, path, then)
+
+    def _ask(self, member: Member, path: str, then: Callable[[Told | Denial], None]) -> None:
         inquiry = Inquiry(self._loop, then, limit=_MAX_ANSWER, timeout_s=_TIMEOUT_S)
-        inquiry.send_to(
-            member, question(path, b"Accept: application/json"), self._gate.next_ident()
-        )
+        asked = question(path, b"Accept: application/json")
+        inquiry.send_to(member, asked, self._gate.next_ident())
 
     def _fetched(self, key: Key, told: Told | Denial) -> None:
+        _, waiting = self._waiting.pop(key)
         read = read_kinds(told)
         if isinstance(read, Denial):
             log_event("warning", "kinds_unknown", cluster=key[0], reason=read.message)
         else:
             self.note(key, read)
-        for then in self._waiting.pop(key, ()):
+        for then in waiting:
             then(read if isinstance(read, Denial) else None)
 
     def note(self, key: Key, kinds: Mapping[str, bool]) -> None:
         """What a member serves in a group and version."""
-        before = self._known.get(key)
-        self._known[key] = (monotonic(), kinds)
+        before = self._known.pop(key, None)
+        if len(self._known) >= _MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[key] = _Known(monotonic(), kinds)
         self._gate.scopes.learn(*key, kinds)
         if before is not None and any(
-            kinds.get(kind) != scope for kind, scope in before[1].items()
+            kinds.get(kind) != scope for kind, scope in before.kinds.items()
         ):
             self._gate.forget()  # what was decided by the old one is remembered
 
     def kinds_of(self, key: Key) -> Mapping[str, bool]:
         """What was told last."""
-        return self._known[key][1]
+        return self._known[key].kinds
 
     def sweep(self, now: float) -> None:
         """Put absences in doubt, and look again at what is known, now and then."""
-        for key, (since, kinds) in list(self._known.items()):
-            age = now - since
-            if age >= _DOUBT_S:
+        for key, known in list(self._known.items()):
+            age = now - known.since
+            if age < _DOUBT_S:
+                continue
+            if not known.doubted:
                 self._gate.scopes.doubt(*key)
-            if age >= _REFRESH_S:
-                if not kinds or not key[2]:
-                    del self._known[key]
-                else:
-                    self._known[key] = (now, kinds)
-                    self.fetch(key, _nobody)
+            if not known.kinds:  # nothing is known but that it is not there, and that no more
+                del self._known[key]
+            elif age < _REFRESH_S:
+                self._known[key] = known._replace(doubted=True)
+            elif key[2]:
+                self._known[key] = known._replace(since=now)
+                self.fetch(key, _nobody)
+            else:  # a whole group's: asked for again with the next review
+                del self._known[key]
+                self._gate.scopes.learn(*key, {})
+                self._gate.scopes.doubt(*key)
 
 
 class _Search:

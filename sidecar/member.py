@@ -86,7 +86,7 @@ class Member:
     def adopt(self, cluster: Cluster) -> None:
         """Go on as what a new snapshot says of the same server."""
         self.cluster = cluster
-        self.seats.limits = cluster.limits
+        self.seats.adopt(cluster.limits)
         self.health.adopt(cluster.health)
 
     # -- calls --------------------------------------------------------------------------------
@@ -186,6 +186,7 @@ class Member:
         self._raise_barrier()
         if down:
             self._dialer.abandon(down)
+            self.seats.dismiss()
             for connection in self.connections:
                 if not connection.up:
                     connection.deadline = 0.0

@@ -7,10 +7,9 @@ counts: its errors are the answer, and a member that is down or talks nonsense a
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from sidecar.discovery import (
     Document,
@@ -28,9 +27,10 @@ from sidecar.policy.routing import names_kind
 from sidecar.policy.rules import reduce_rules
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.policy.views import rules_view
-from sidecar.tasks import spawn
+from sidecar.tasks import aside, spawn
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping, Sequence
 
     from sidecar.downstream import Client
@@ -43,12 +43,17 @@ if TYPE_CHECKING:
 _MEMBER_TIMEOUT_S: Final = 3.0  # home's answer waits for theirs
 _OFFER_S: Final = 1.0
 _JSON: Final = b"application/json"
+_OFFERS: Final = b"Accept: " + OFFER_ACCEPT.encode("ascii")
 _SMALL_BYTES: Final = 256 * 1024  # what is merged between two calls; more in a thread
+
+
+_T = TypeVar("_T")
 
 
 class _Remembered(NamedTuple):
     at: float
     offer: Offer
+    size: int  # in bytes, as it came
 
 
 class Merging:
@@ -56,6 +61,7 @@ class Merging:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, gate: Gate) -> None:
         self.loop = loop
+        self.era = 0  # grows with each change of what members may be asked for
         self._gate = gate
         self._members: Mapping[str, Member] = {}
         self._offers: dict[tuple[str, tuple[str, ...]], _Remembered] = {}
@@ -65,6 +71,7 @@ class Merging:
         """Ask these from now on; what routes name may be other than it was."""
         self._members = members
         self._offers.clear()
+        self.era += 1
 
     def discover(self, client: Client, exchange: Exchange) -> bool:
         """Answer with a merged document; False if this one is home's alone."""
@@ -142,36 +149,34 @@ class Merging:
         client.hold(inquiry.cancel)
         inquiry.send_to(member, asked, exchange.ident)
 
-    def remembered(self, member: Member, document: Document) -> Offer | None:
-        """What the member offered a moment ago."""
+    def remembered(self, member: Member, document: Document) -> tuple[Offer, int] | None:
+        """What the member offered a moment ago, and how much that was."""
         found = self._offers.get((member.name, document.offer_paths))
-        return found.offer if found and monotonic() - found.at < _OFFER_S else None
+        recent = found is not None and monotonic() - found.at < _OFFER_S
+        return (found.offer, found.size) if found is not None and recent else None
 
-    def read(
-        self, member: Member, document: Document, told: Sequence[Told | Denial]
-    ) -> Offer | None:
-        """What a member offers; None, and a line in the log, if that cannot be told."""
-        problem = ""
+    def remember(self, member: Member, document: Document, offer: Offer, size: int) -> None:
+        """Keep it for a moment: clients ask for one document after the other."""
+        self._offers[member.name, document.offer_paths] = _Remembered(monotonic(), offer, size)
+
+    def read(self, member: Member, told: Sequence[Told | Denial]) -> Offer | str:
+        """What a member offers, or why that cannot be told. Touches nothing: a thread may do it."""
         for answer in told:
             if isinstance(answer, Denial):
-                problem = answer.message
-            elif answer.status != 200:
-                problem = f"it answers {answer.status}"
-        if not problem:
-            contents = [answer.content for answer in told if isinstance(answer, Told)]
-            try:
-                offer = read_offer(contents, partial(self._names, member.name))
-            except ValueError as failure:
-                problem = str(failure)
-            else:
-                self._told.pop(member.name, None)
-                key = (member.name, document.offer_paths)
-                self._offers[key] = _Remembered(monotonic(), offer)
-                return offer
-        if self._told.get(member.name) != problem:
-            self._told[member.name] = problem
+                return answer.message
+            if answer.status != 200:
+                return f"it answers {answer.status}"
+        contents = [answer.content for answer in told if isinstance(answer, Told)]
+        try:
+            return read_offer(contents, partial(self._names, member.name))
+        except (ValueError, RecursionError) as failure:
+            return str(failure)
+
+    def tell(self, member: Member, problem: str) -> None:
+        """Say once what is wrong with a member's offers; "": nothing any more."""
+        if problem and self._told.get(member.name) != problem:
             log_event("warning", "discovery_incomplete", cluster=member.name, reason=problem)
-        return None
+        self._told[member.name] = problem
 
     def _names(self, cluster: str, group: str, resource: str) -> bool:
         policy = self._gate.policy
@@ -179,7 +184,7 @@ class Merging:
 
 
 class _Discovery:
-    """One document under way: home's, what the members offer, and then, for some, theirs."""
+    """One document under way: what the members offer and home's, and then, for some, theirs."""
 
     def __init__(
         self,
@@ -196,22 +201,27 @@ class _Discovery:
         self._accept = b"Accept: " + accept.encode("latin-1")
         self._waiting = 0
         self._home: Told | Denial | None = None
-        self._offers: dict[str, Offer] = {}
-        self._specs: dict[str, bytes] = {}
         self._members = merging.others(exchange)
+        self._era = merging.era
+        self._told: dict[Member, list[Told | Denial]] = {}
+        self._offers: dict[Member, Offer] = {}
+        self._sizes: dict[Member, int] = {}  # of the offers
+        self._specs: dict[Member, bytes] = {}
 
     def begin(self) -> None:
         """Ask all at once."""
-        path = self._path()
+        home = self._merging.home(self._exchange)
         self._waiting = 1  # so that answers at hand do not end it before all are asked
-        self._ask(self._merging.home(self._exchange), path, self._accept, self._on_home)
-        for member in self._members:
-            offer = self._merging.remembered(member, self._document)
-            if offer is not None:
-                self._offers[member.name] = offer
+        for member in self._members if home.available else ():
+            known = self._merging.remembered(member, self._document)
+            if known is not None:
+                self._offers[member], self._sizes[member] = known
                 continue
-            self._ask_offer(member)
-        self._arrive(self._on_offers)
+            told = self._told[member] = []
+            for path in self._document.offer_paths:
+                self._ask(member, path, _OFFERS, partial(self._on_offer, told))
+        self._ask(home, self._path(), self._accept, self._on_home)
+        self._arrive(self._on_all)
 
     def _path(self) -> str:
         target = self._exchange.decided.line.split(b" ")[1].decode("ascii")
@@ -223,25 +233,14 @@ class _Discovery:
         self._waiting += 1
         self._merging.ask(self._client, self._exchange, member, question(path, accept), then)
 
-    def _ask_offer(self, member: Member) -> None:
-        paths = self._document.offer_paths
-        told: list[Told | Denial] = []
-
-        def offered(answer: Told | Denial) -> None:
-            told.append(answer)
-            if len(told) == len(paths):
-                offer = self._merging.read(member, self._document, told)
-                if offer is not None:
-                    self._offers[member.name] = offer
-            self._arrive(self._on_offers)
-
-        for path in paths:
-            self._ask(member, path, b"Accept: " + OFFER_ACCEPT.encode(), offered)
-
     def _arrive(self, then: Callable[[], None]) -> None:
         self._waiting -= 1
         if not self._waiting and not self._exchange.over:
             then()
+
+    def _on_offer(self, told: list[Told | Denial], answer: Told | Denial) -> None:
+        told.append(answer)
+        self._arrive(self._on_all)
 
     def _on_home(self, told: Told | Denial) -> None:
         self._home = told
@@ -249,51 +248,75 @@ class _Discovery:
             self._exchange.fail(told.reason, told.rule, told.message)
         elif told.status not in (200, 404):
             _pass_on(self._client, self._exchange, told)
-        self._arrive(self._on_offers)
+        self._arrive(self._on_all)
 
-    def _on_offers(self) -> None:
+    def _on_all(self) -> None:
         """All is here but, for OpenAPI, the members' own documents."""
-        offering = [member for member in self._members if member.name in self._offers]
-        if not self._document.asks_members or not offering:
-            self._merge()
-            return
+        for member, told in self._told.items():
+            self._sizes[member] = sum(map(_size, told))
+        self._work(self._read_offers, self._on_offers)
+
+    def _read_offers(self) -> dict[Member, Offer | str]:
+        return {member: self._merging.read(member, told) for member, told in self._told.items()}
+
+    def _on_offers(self, read: dict[Member, Offer | str]) -> None:
+        for member, offer in read.items():
+            if isinstance(offer, str):
+                self._merging.tell(member, offer)
+                continue
+            self._merging.tell(member, "")
+            self._offers[member] = offer
+            if self._merging.era == self._era:
+                self._merging.remember(member, self._document, offer, self._sizes[member])
         self._waiting = 1
-        for member in offering:
-            self._ask(member, self._path(), self._accept, partial(self._on_spec, member))
+        if self._document.asks_members:
+            for member in self._offers:
+                self._ask(member, self._path(), self._accept, partial(self._on_spec, member))
         self._arrive(self._merge)
 
     def _on_spec(self, member: Member, told: Told | Denial) -> None:
         if isinstance(told, Told) and told.status == 200:
-            self._specs[member.name] = told.content
+            self._specs[member] = told.content
         self._arrive(self._merge)
 
     def _merge(self) -> None:
         home = self._home
         if not isinstance(home, Told):
             return
-        if len(home.content) + sum(map(len, self._specs.values())) < _SMALL_BYTES:
-            self._answer(home, self._merged(home))
-        else:
-            spawn(self._merge_aside(home), "merge")
-
-    async def _merge_aside(self, home: Told) -> None:
-        """In a thread: to read megabytes of OpenAPI takes a good part of a second."""
-        content = await asyncio.to_thread(self._merged, home)
-        if not self._exchange.over:
-            self._answer(home, content)
+        self._work(partial(self._merged, home), partial(self._answer, home))
 
     def _merged(self, home: Told) -> bytes | None:
-        names = [member.name for member in self._members if member.name in self._offers]
+        members = [member for member in self._members if member in self._offers]
         try:
             return merge(
                 self._document,
                 home.content if home.status == 200 else None,
-                [self._offers[name] for name in names],
-                [self._specs.get(name) for name in names],
+                [self._offers[member] for member in members],
+                [self._specs.get(member) for member in members],
             )
-        except ValueError as failure:
+        except (ValueError, RecursionError) as failure:
             log_event("warning", "discovery_unreadable", cluster="home", reason=str(failure))
             return None
+
+    def _work(self, work: Callable[[], _T], then: Callable[[_T], None]) -> None:
+        """Between two calls if it is little; to read megabytes takes a good part of a second."""
+        size = sum(self._sizes.values()) + sum(map(len, self._specs.values()))
+        if isinstance(self._home, Told):
+            size += len(self._home.content)
+        if size < _SMALL_BYTES:
+            then(work())
+        else:
+            spawn(self._work_aside(work, then), "merge")
+
+    async def _work_aside(self, work: Callable[[], _T], then: Callable[[_T], None]) -> None:
+        try:
+            done = await aside(work)
+        except MemoryError:
+            message = "there is no memory to merge this document; ask for a smaller one"
+            self._exchange.fail(Reason.SERVICE_UNAVAILABLE, "overload/merging", message)
+            return
+        if not self._exchange.over:
+            then(done)
 
     def _answer(self, home: Told, content: bytes | None) -> None:
         if content is None:
@@ -302,6 +325,10 @@ class _Discovery:
         content_type = home.content_type if home.status == 200 else _JSON
         merged = Told(200, content_type, content, etag_of(content).encode())
         _pass_on(self._client, self._exchange, merged)
+
+
+def _size(told: Told | Denial) -> int:
+    return len(told.content) if isinstance(told, Told) else 0
 
 
 def _pass_on(client: Client, exchange: Exchange, told: Told) -> None:

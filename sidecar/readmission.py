@@ -14,7 +14,7 @@ from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sidecar.downstream import Client
     from sidecar.exchange import Exchange
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidecar.kinds import Kinds
     from sidecar.member import Member
 
-_AT_ONCE: Final = 50  # so that calls pass between: a thousand take 30 ms
+_AT_ONCE: Final = 50  # a thousand take 30 ms
 _SCOPES: Final = 3
 _NO_LONGER = Denial(
     Reason.FORBIDDEN, "policy/changed", "the policy has changed, and does not permit this any more"
@@ -43,37 +43,47 @@ class Readmission:
 
     def leave_members(self, clients: Iterable[Client], gone: list[Member]) -> None:
         """Versions of one cluster mean nothing to another: informers must list again."""
-        for client in list(clients):
-            exchange = client.exchange
-            if exchange is not None and exchange.watching and exchange.decided.member in gone:
+
+        def leave(_: Client, exchange: Exchange) -> None:
+            if exchange.watching and exchange.decided.member in gone:
                 exchange.end_watch(CLUSTER_REPLACED)
+
+        self._go_through(clients, leave)
 
     def end_misplaced(self, clients: Iterable[Client]) -> None:
         """A member went down or came back: watches that would go elsewhere now begin anew there."""
-        for client in list(clients):
-            exchange = client.exchange
-            if exchange is None or not exchange.decided.watch:
-                continue
-            if self._failover.is_misplaced(exchange.decided):
+
+        def look(client: Client, exchange: Exchange) -> None:
+            if exchange.decided.watch and self._failover.is_misplaced(exchange.decided):
                 client.end_stream(exchange, CLUSTER_MOVED)
+
+        self._go_through(clients, look)
 
     def review(self, clients: Iterable[Client]) -> None:
         """The policy has changed: judge every stream by it."""
+        self._go_through(clients, self._judge)
+
+    def _go_through(
+        self, clients: Iterable[Client], work: Callable[[Client, Exchange], None]
+    ) -> None:
+        """Every stream in its turn, some at once: so that calls pass between."""
         streams = [
             (client, client.exchange)
             for client in clients
             if client.exchange is not None and client.exchange.decided.streams
         ]
-        self._review(streams)
+        self._some(streams, work)
 
-    def _review(self, streams: list[tuple[Client, Exchange]]) -> None:
+    def _some(
+        self, streams: list[tuple[Client, Exchange]], work: Callable[[Client, Exchange], None]
+    ) -> None:
         for client, exchange in streams[:_AT_ONCE]:
             if not exchange.over:
-                self._judge(client, exchange, 0)
+                work(client, exchange)
         if len(streams) > _AT_ONCE:
-            self._loop.call_soon(self._review, streams[_AT_ONCE:])
+            self._loop.call_soon(self._some, streams[_AT_ONCE:], work)
 
-    def _judge(self, client: Client, exchange: Exchange, tries: int) -> None:
+    def _judge(self, client: Client, exchange: Exchange, tries: int = 0) -> None:
         judged = self._gate.judge_again(exchange.decided)
         if judged.scope is not None and tries < _SCOPES:
             self._kinds.learn(judged.scope, partial(self._learned, client, exchange, tries + 1))

@@ -27,6 +27,18 @@ class Seats:
         self._streams = 0
         self._calls = 0
         self._queues: dict[str, deque[Ticket]] = {}  # in the order of their turns
+        self._seating = False
+
+    def adopt(self, limits: ClusterLimits) -> None:
+        """Other limits from now on: who waits may sit by them."""
+        self.limits = limits
+        self._seat_waiting()
+
+    def dismiss(self) -> None:
+        """The member is down: nobody is to wait for it, and each is told so by trying."""
+        limits, self.limits = self.limits, self.limits._replace(max_connections=0)
+        self._seat_waiting()
+        self.limits = limits
 
     @property
     def limited(self) -> bool:
@@ -49,8 +61,7 @@ class Seats:
 
     def seat_or_queue(self, ticket: Ticket) -> None:
         """Now, or when its turn comes."""
-        limit = self.limits.max_connections
-        if not limit or self._calls < limit:
+        if self._is_free():
             self._seat(ticket)
         else:
             self._queues.setdefault(ticket.container, deque()).append(ticket)
@@ -63,14 +74,27 @@ class Seats:
     def vacate(self) -> None:
         """A call has ended: whose turn is it?"""
         self._calls -= 1
+        self._seat_waiting()
+
+    def _seat_waiting(self) -> None:
+        """A loop, and only one: a call that fails at once vacates its seat in the midst of it."""
+        if self._seating:
+            return
+        self._seating = True
+        try:
+            while self._queues and self._is_free():
+                container, queue = next(iter(self._queues.items()))
+                del self._queues[container]
+                ticket = queue.popleft()
+                if queue:
+                    self._queues[container] = queue
+                self._seat(ticket)
+        finally:
+            self._seating = False
+
+    def _is_free(self) -> bool:
         limit = self.limits.max_connections
-        while self._queues and self._calls < limit:
-            container, queue = next(iter(self._queues.items()))
-            del self._queues[container]
-            ticket = queue.popleft()
-            if queue:
-                self._queues[container] = queue
-            self._seat(ticket)
+        return not limit or self._calls < limit
 
     def leave_queue(self, ticket: Ticket) -> None:
         """It waits no longer."""
@@ -121,7 +145,7 @@ class Ticket:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._seats.leave_queue(self)
+            self._seats.leave_queue(self)
 
     def _tell(self, *, seated: bool) -> None:
         if self._timer is not None:

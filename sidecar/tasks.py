@@ -1,14 +1,17 @@
-"""Owns background tasks: the loop holds tasks weakly, so they are kept here until done.
+"""Owns work beside the calls: background tasks, which the loop holds weakly, and threads.
 
 Must not swallow a failure: what a task raises is logged, never lost.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from sidecar.log import log_event
 
+T = TypeVar("T")
+_SLICE_S = 0.0005
 _running: set[asyncio.Task[Any]] = set()
 
 
@@ -29,3 +32,22 @@ def _ended(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled() and (failure := task.exception()) is not None:
         log_event("error", "task_failed", task=task.get_name(), error=type(failure).__name__)
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Do it in a thread; here, if there can be none.
+
+    The interpreter's lock changes hands every half millisecond meanwhile, not every five: calls
+    wait for it.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SLICE_S)
+    try:
+        task = asyncio.get_running_loop().run_in_executor(None, work)
+    except RuntimeError:  # no thread can be started
+        sys.setswitchinterval(before)
+        return work()
+    try:
+        return await task
+    finally:
+        sys.setswitchinterval(before)

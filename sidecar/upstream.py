@@ -462,6 +462,7 @@ class Upstream(TlsStream):
         self.abort()
         self._settle("the TLS handshake timed out")
         if exchange is not None:
+            self.member.note_timeout()
             exchange.fail(
                 Reason.TIMEOUT,
                 "upstream/timeout",

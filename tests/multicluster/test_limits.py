@@ -15,7 +15,7 @@ from tests.scripted_server import Connection, ScriptedServer, answer_all
 from tests.sidecar_process import SidecarProcess
 
 MAPS = "/api/v1/namespaces/team-a/configmaps"
-WATCH = f"{MAPS}?watch=1"
+WATCH = f"{MAPS}?watch=1&fieldSelector=metadata.name%3Dnobody"
 KINDS = b'{"kind":"APIResourceList","resources":[{"name":"configmaps","namespaced":true}]}'
 CONTAINERS = ("app", "other")
 

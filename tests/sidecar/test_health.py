@@ -115,6 +115,27 @@ def test_who_waits_for_a_connection_is_told_when_it_goes_down(scene: MemberScene
             filler.close()
 
 
+def test_calls_that_are_not_answered_count(scene: MemberScene) -> None:
+    """Connections are taken, and nothing comes of them."""
+
+    def silent(connection: Connection) -> None:
+        connection.read_request()
+        connection.read_some()
+
+    with ScriptedServer(silent) as server:
+        scene.limits = scene.limits._replace(response_timeout_s=0.05)
+        member = scene.member(server)
+        told: list[Told | Denial] = []
+        for _ in range(3):
+            Inquiry(scene.reactor.loop, told.append).send_to(member, question("/a"), b"0" * 32)
+        scene.wait_for(lambda: len(server.requests) == 3)
+        scene.turn(0.1)
+        assert not told
+        member.sweep(time.monotonic())
+        assert [rule(met) for met in told] == ["upstream/timeout"] * 3
+        assert member.health.down == "an answer did not come in time"
+
+
 def test_its_check_finds_it_down_and_up_again(scene: MemberScene) -> None:
     with ScriptedServer(answer_all(READY)) as server:
         member = scene.member(server, health=CHECK)

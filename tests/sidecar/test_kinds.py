@@ -1,6 +1,7 @@
 """What members tell of their kinds: asked for once, kept, doubted, and never guessed."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,6 +203,40 @@ def test_a_replaced_member_s_kinds_are_forgotten(scene: Scene) -> None:
         scene.kinds.adopt({})
         (failure,) = scene.learn(jobs())
         assert failure is not None
+
+
+def test_an_answer_of_a_replaced_member_is_nobody_s(scene: Scene) -> None:
+    """Scope decides tenancy: what one server says must not count for another."""
+    told: list[Denial | None] = []
+    gate = threading.Event()
+
+    def slow(connection: Connection) -> None:
+        connection.read_request()
+        gate.wait(5)
+        connection.send(reply(json.dumps(BATCH).encode()))
+
+    scene.says["/apis/batch/v1"] = {"resources": [{"name": "jobs", "namespaced": False}]}
+    with ScriptedServer(slow) as old, ScriptedServer(scene.serve) as new:
+        scene.kinds.adopt({"west": scene.member(old)})
+        scene.kinds.learn(jobs(), told.append)
+        scene.wait_for(lambda: old.requests)
+        scene.kinds.adopt({"west": scene.member(new)})
+        assert len(told) == 1
+        assert told[0] is not None
+        assert scene.learn(jobs()) == [None]
+        gate.set()
+        scene.turn(0.1)
+    assert scene.gate.scopes.look("west", "batch", "v1", "jobs") is False
+
+
+def test_what_is_asked_for_without_end_is_not_kept(scene: Scene) -> None:
+    kinds = scene.kinds
+    for number in range(3000):
+        kinds.note(("west", f"g{number}.io", "v1"), {})
+    assert len(kinds._known) <= 2048
+    kinds.note(("west", "batch", "v1"), {"jobs": True})
+    kinds.sweep(time.monotonic() + 1.1)
+    assert set(kinds._known) == {("west", "batch", "v1")}
 
 
 def told(document: object) -> Told:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -96,11 +97,52 @@ def test_streams_are_counted_apart(loop: asyncio.AbstractEventLoop) -> None:
     assert scene.seats.take_stream()
 
 
-def test_a_limit_that_grows_lets_in_with_the_next_turn(loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.parametrize(("limit", "seated"), [(3, 3), (0, 5), (1, 1)])
+def test_a_limit_that_grows_lets_in(
+    loop: asyncio.AbstractEventLoop, limit: int, seated: int
+) -> None:
     scene = Scene(loop, 1)
-    first = scene.ask("a1")
-    for name in ("b1", "c1", "d1"):
+    for name in ("a1", "b1", "c1", "d1", "e1"):
         scene.ask(name)
-    scene.seats.limits = ClusterLimits(3, 0)
+    scene.seats.adopt(ClusterLimits(limit, 0))
+    assert [name for name, _ in scene.told] == ["a1", "b1", "c1", "d1", "e1"][:seated]
+
+
+def test_a_thousand_that_fail_at_once_do_not_nest(loop: asyncio.AbstractEventLoop) -> None:
+    """A member that goes down under load: each call is seated, fails and gives its seat back."""
+    seats = Seats(loop, ClusterLimits(1, 0))
+    first = seats.claim("a", lambda seated: None)
+    first.ask()
+    told = 0
+
+    claimed: list[Ticket] = []
+
+    def fail(number: int, seated: bool) -> None:
+        nonlocal told
+        told += seated
+        claimed[number].give_back()
+
+    for number in range(1000):
+        claimed.append(seats.claim(f"c{number % 7}", partial(fail, number)))
+        claimed[number].ask()
+    assert told == 0
+    seats.dismiss()
+    assert told == 1000
     first.give_back()
-    assert [name for name, _ in scene.told] == ["a1", "b1", "c1", "d1"]
+    again: list[bool] = []
+    seats.claim("a", again.append).ask()
+    seats.claim("a", again.append).ask()
+    assert again == [True], "the limit holds as before"
+
+
+def test_who_is_dismissed_counts_until_it_gives_back(loop: asyncio.AbstractEventLoop) -> None:
+    scene = Scene(loop, 1)
+    tickets = [scene.ask(name) for name in ("a1", "a2", "a3")]
+    scene.seats.dismiss()
+    assert len(scene.told) == 3
+    late = scene.ask("b1")
+    for ticket in tickets:
+        assert len(scene.told) == 3
+        ticket.give_back()
+    assert scene.told[-1] == ("b1", True)
+    late.give_back()
