@@ -104,7 +104,7 @@ def decide(
 
 
 def _is_self_review(info: RequestInfo) -> bool:
-    if info.verb != "create" or info.namespace or info.name:
+    if info.verb != "create" or info.version != "v1" or info.namespace or info.name:
         return False
     return _SELF_REVIEWS[info.resource] == info.group
 

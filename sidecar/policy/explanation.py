@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.decide import Policy, decide
 from sidecar.policy.guards import judge_identity
+from sidecar.policy.requestinfo import is_namespace_object
 from sidecar.policy.scopes import Scopes
-from sidecar.policy.tenancy import is_namespace_object
 from sidecar.policy.verdict import Answer, Denial, NeedBody, NeedScope, Permit, Verdict, shown
 
 if TYPE_CHECKING:

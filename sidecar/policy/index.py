@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.globs import generated_matches, glob_matches, surely_generated
+from sidecar.policy.requestinfo import is_namespace_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -211,7 +212,9 @@ class Index:
         )
         if not found:
             return 0
-        return self._namespaces.find(info.namespace, self._callers.find(caller, found))
+        found = self._callers.find(caller, found)
+        # A namespace stands in itself: in which, its name tells.
+        return found if is_namespace_object(info) else self._namespaces.find(info.namespace, found)
 
     def of_caller(self, caller: Caller) -> int:
         """The rules that speak of this caller."""
@@ -229,19 +232,18 @@ class Index:
     @property
     def has_names(self) -> bool:
         """Whether any rule is about objects of some names only."""
-        return self._names.selects
+        return self._names.selects or self._namespaces.selects
 
-    def narrow(self, rules: int, name: ObjectName) -> tuple[int, int]:
+    def narrow(self, rules: int, info: RequestInfo, name: ObjectName) -> tuple[int, int]:
         """Those of the rules that surely speak of this object, and those that may.
 
         Of a call that names no object, those surely do that speak of every object, and all may.
         """
-        if name.name:
-            found = self._names.find(name.name, rules)
-            return found, found
-        if name.generated:
-            return self._names.find_generated(name.generated, rules)
-        return self._names.any & rules, rules
+        sure, maybe = _narrow(self._names, rules, name)
+        if is_namespace_object(info):
+            also, perhaps = _narrow(self._namespaces, rules, name)
+            return sure & also, maybe & perhaps
+        return sure, maybe
 
 
 class PathIndex:
@@ -262,6 +264,15 @@ class PathIndex:
         found = self._verbs.get(verb, 0) | self._any_verb
         found = self._callers.find(caller, found)
         return self._paths.find(path, found) | self._paths.find(path.rstrip("/"), found)
+
+
+def _narrow(axis: Axis, rules: int, name: ObjectName) -> tuple[int, int]:
+    if name.name:
+        found = axis.find(name.name, rules)
+        return found, found
+    if name.generated:
+        return axis.find_generated(name.generated, rules)
+    return axis.any & rules, rules
 
 
 def first_rule(rules: int) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.policy.fields import DNS_LABEL, DNS_SUBDOMAIN
+from sidecar.policy.requestinfo import is_namespace_object
 from sidecar.policy.scopes import ABSENT
-from sidecar.policy.tenancy import is_namespace_object
 from sidecar.policy.verdict import Denial, NeedScope, Reason, shown
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.paths import group_told_of, tells_of_kinds
+from sidecar.policy.requestinfo import is_namespace_object
 from sidecar.policy.routing import members_for
-from sidecar.policy.tenancy import is_namespace_object
 from sidecar.policy.verdict import HOME, HOME_PLAN, Plan, PlanKind
 
 if TYPE_CHECKING:

@@ -68,6 +68,16 @@ class RequestInfo(NamedTuple):
         return "create" if self.is_upgrade else self.verb
 
 
+def is_namespace_object(info: RequestInfo) -> bool:
+    """Whether it is about namespaces themselves: the one in the path is the object's own name.
+
+    `namespaces` within a namespace are not: the server knows of none.
+    """
+    if info.resource != "namespaces" or info.group != "":
+        return False
+    return info.namespace in ("", info.name)
+
+
 def request_info(method: str, target: Target) -> RequestInfo | Denial:
     """What RequestInfoFactory.NewRequestInfo returns for it.
 

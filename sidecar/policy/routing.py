@@ -58,20 +58,22 @@ def select_routes(routing: Routing, info: RequestInfo, caller: Caller) -> int:
     return rules
 
 
-def route_hangs_on_name(routing: Routing, rules: int) -> bool:
+def route_hangs_on_name(routing: Routing, rules: int, info: RequestInfo) -> bool:
     """Whether the name of the object could make a difference to what is chosen."""
-    sure, maybe = routing.matches.narrow(rules, ObjectName()) if rules else (0, 0)
+    sure, maybe = routing.matches.narrow(rules, info, ObjectName()) if rules else (0, 0)
     return maybe & -maybe != sure & -sure
 
 
-def choose_route(routing: Routing, rules: int, name: ObjectName) -> Route | Denial | None:
+def choose_route(
+    routing: Routing, rules: int, info: RequestInfo, name: ObjectName
+) -> Route | Denial | None:
     """The route of a call; None: home serves it.
 
     What names no object follows the first route for all names.
     """
     if not rules:
         return None
-    sure, maybe = routing.matches.narrow(rules, name)
+    sure, maybe = routing.matches.narrow(rules, info, name)
     if name.generated and maybe & -maybe != sure & -sure:
         route = routing.rows[first_rule(maybe)][1]
         return Denial(

@@ -81,7 +81,7 @@ class Rulebook:
             if not isinstance(read, ObjectName):
                 return read
             name = read
-        route = choose_route(self.routing, routes, name)
+        route = choose_route(self.routing, routes, info, name)
         if isinstance(route, Denial):
             return route
         members = members_of(route)
@@ -102,6 +102,6 @@ class Rulebook:
         return permit(plan, allowed.rule, allowed.audited) if owned is None else owned
 
     def _hangs_on_name(self, info: RequestInfo, caller: Caller, routes: int) -> bool:
-        if route_hangs_on_name(self.routing, routes):
+        if route_hangs_on_name(self.routing, routes, info):
             return True
         return self.tenancy is not None and permission_hangs_on_name(self.tenancy, info, caller)

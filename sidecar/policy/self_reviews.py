@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.guards import judge_identity
 from sidecar.policy.kind_scope import scope_of
+from sidecar.policy.requestinfo import is_namespace_object
 from sidecar.policy.reviews import REVIEW_BYTES, read_access, read_rules_namespace, refuse_access
 from sidecar.policy.rules import find_obstacle
-from sidecar.policy.tenancy import DEFAULT_DENY, is_namespace_object
+from sidecar.policy.tenancy import DEFAULT_DENY
 from sidecar.policy.verdict import (
     HOME,
     HOME_PLAN,

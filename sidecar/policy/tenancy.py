@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.index import Index, ObjectName, PathIndex, PathRow, Row, first_rule
+from sidecar.policy.requestinfo import is_namespace_object
 from sidecar.policy.reserved import is_reserved, is_review
 from sidecar.policy.verdict import Denial, Reason, shown
 
@@ -98,16 +99,6 @@ def _row(permission: Permission) -> Row:
     )
 
 
-def is_namespace_object(info: RequestInfo) -> bool:
-    """Whether it is about namespaces themselves: the one in the path is the object's own name.
-
-    `namespaces` within a namespace are not: the server knows of none.
-    """
-    if info.resource != "namespaces" or info.group != "":
-        return False
-    return info.namespace in ("", info.name)
-
-
 def judge_namespace(tenancy: Tenancy, info: RequestInfo) -> Denial | None:
     """The half of the scope for which nothing has to be known about the kind."""
     if not info.namespace or info.namespace in tenancy.namespaces or is_namespace_object(info):
@@ -165,7 +156,7 @@ def judge_kind(
     allows = rules & tenancy.allows
     if allows and is_reserved(info):
         allows &= tenancy.permissions.spelled_out(info)
-    sure, maybe = tenancy.permissions.narrow(allows, name) if allows else (0, 0)
+    sure, maybe = tenancy.permissions.narrow(allows, info, name) if allows else (0, 0)
     if sure:
         return tenancy.rules[first_rule(sure)]
     return _relax(tenancy, _refuse_by_default(tenancy, info, name, maybe), reached)
@@ -197,7 +188,8 @@ def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed |
 def permission_hangs_on_name(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> bool:
     """Whether the name of the object could make a difference to what the rules say."""
     return any(
-        index.has_names and _differs(index, index.select(info.judged_verb, info, caller) & rules)
+        index.has_names
+        and _differs(index, info, index.select(info.judged_verb, info, caller) & rules)
         for index, rules in (
             (tenancy.permissions, tenancy.allows),
             (tenancy.permissions, tenancy.denies),
@@ -206,9 +198,9 @@ def permission_hangs_on_name(tenancy: Tenancy, info: RequestInfo, caller: Caller
     )
 
 
-def _differs(index: Index, rules: int) -> bool:
+def _differs(index: Index, info: RequestInfo, rules: int) -> bool:
     """Whether some rule is among these, but none for sure as long as there is no name."""
-    sure, maybe = index.narrow(rules, ObjectName())
+    sure, maybe = index.narrow(rules, info, ObjectName())
     return bool(maybe) and not sure
 
 
@@ -220,7 +212,7 @@ def _find_cluster_resource(
         rules &= tenancy.resources.spelled_out(info)
     if not rules:
         return ""
-    sure, _ = tenancy.resources.narrow(rules, name)
+    sure, _ = tenancy.resources.narrow(rules, info, name)
     if not sure:
         return ""
     return f"clusterResource/{tenancy.tenant.cluster_resources[first_rule(sure)].name}"
@@ -230,7 +222,7 @@ def _judge_denies(
     tenancy: Tenancy, info: RequestInfo, name: ObjectName, denies: int
 ) -> Denial | None:
     """A deny rule with names also denies what names no object and would reach it."""
-    sure, maybe = tenancy.permissions.narrow(denies, name)
+    sure, maybe = tenancy.permissions.narrow(denies, info, name)
     if not maybe:
         return None
     rule = tenancy.rules[first_rule(sure or maybe)].rule

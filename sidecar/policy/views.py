@@ -120,25 +120,28 @@ def _list_denies(tenant: Tenant, caller: Caller, namespace: str) -> Iterator[Gra
             continue
         if _matches(found.namespaces, namespace):
             yield _on_kinds(found)
-        # A namespace as an object stands in itself.
-        if not {"namespaces", "*"}.isdisjoint(found.resources) and found.namespaces != ALL:
-            yield _on_kinds(found)._replace(resources=("namespaces",), names=found.namespaces)
+        yield from _on_namespaces(found, _on_kinds(found))
 
 
 def _list_routes(routing: Routing, caller: Caller, namespace: str) -> Iterator[Grant]:
     """In the order in which they count: what a route keeps at home, none behind it takes away."""
     for match, route in routing.rows:
+        if not _is_for(match, caller):
+            continue
         cluster = route.members[0].cluster
-        if _is_for(match, caller) and _matches(match.namespaces, namespace):
-            yield Grant(
-                f"route/{route.name}",
-                match.verbs,
-                match.groups,
-                match.resources,
-                match.names,
-                cluster="" if cluster == HOME else cluster,
-                at_home=cluster == HOME,
-            )
+        grant = Grant(
+            f"route/{route.name}",
+            match.verbs,
+            match.groups,
+            match.resources,
+            match.names,
+            cluster="" if cluster == HOME else cluster,
+            at_home=cluster == HOME,
+        )
+        if _matches(match.namespaces, namespace):
+            yield grant
+        if not grant.at_home:
+            yield from _on_namespaces(match, grant)
 
 
 def _on_kinds(permission: Permission) -> Grant:
@@ -149,6 +152,12 @@ def _on_kinds(permission: Permission) -> Grant:
         permission.resources,
         permission.names,
     )
+
+
+def _on_namespaces(rule: Permission | Match, grant: Grant) -> Iterator[Grant]:
+    """A namespace stands in itself: a rule for some namespaces is about some of these objects."""
+    if not {"namespaces", "*"}.isdisjoint(rule.resources) and rule.namespaces != ALL:
+        yield grant._replace(resources=("namespaces",), names=rule.namespaces)
 
 
 def _on_paths(permission: Permission) -> Grant:

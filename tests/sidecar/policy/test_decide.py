@@ -108,6 +108,7 @@ def test_what_judges_what() -> None:
         assert isinstance(ask(by, "POST", f"{REVIEWS}/selfsubjectaccessreviews"), NeedBody)
     for path in (
         "/apis/example.com/v1/selfsubjectaccessreviews",
+        "/apis/authorization.k8s.io/v1%20x/selfsubjectaccessreviews",
         f"{REVIEWS}/namespaces/team-a/selfsubjectaccessreviews",
         f"{REVIEWS}/selfsubjectaccessreviews/x",
     ):

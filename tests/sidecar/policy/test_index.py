@@ -109,13 +109,15 @@ def test_a_rule_speaks_of_a_call_by_all_its_selectors() -> None:
 
 def test_names() -> None:
     both = rules(0, 6)
+    get = call("GET", "/api/v1/namespaces/a/pods/web-0")
     assert INDEX.has_names
     assert not Index([Row(ALL, ALL, ALL)]).has_names
-    assert INDEX.narrow(both, ObjectName("web-0")) == (both, both)
-    assert INDEX.narrow(both, ObjectName("db-0")) == (rules(0), rules(0))
-    assert INDEX.narrow(both, ObjectName("", "web-")) == (both, both)
-    assert INDEX.narrow(both, ObjectName("", "db-")) == (rules(0), rules(0))
-    assert INDEX.narrow(both, ObjectName()) == (rules(0), both)
+    assert Index([Row(ALL, ALL, ALL, namespaces=("a",))]).has_names
+    assert INDEX.narrow(both, get, ObjectName("web-0")) == (both, both)
+    assert INDEX.narrow(both, get, ObjectName("db-0")) == (rules(0), rules(0))
+    assert INDEX.narrow(both, get, ObjectName("", "web-")) == (both, both)
+    assert INDEX.narrow(both, get, ObjectName("", "db-")) == (rules(0), rules(0))
+    assert INDEX.narrow(both, get, ObjectName()) == (rules(0), both)
 
 
 def test_rules_that_spell_out_what_they_mean() -> None:
@@ -149,3 +151,24 @@ def test_paths() -> None:
 
 def test_the_first_rule() -> None:
     assert [first_rule(found) for found in (1, 6, 8, 1 << 1000)] == [0, 1, 3, 1000]
+
+
+def test_a_namespace_stands_in_itself() -> None:
+    index = Index(
+        [
+            Row(ALL, ALL, ALL),
+            Row(ALL, ALL, ALL, namespaces=("a", "b*")),
+            Row(ALL, ALL, ALL, namespaces=("a",), names=("a",)),
+        ]
+    )
+    for raw in ("/api/v1/namespaces", "/api/v1/namespaces/a"):
+        info = call("GET", raw)
+        found = index.select(info.verb, info, CALLER)
+        assert found == rules(0, 1, 2)
+        assert index.narrow(found, info, ObjectName("a")) == (found, found)
+        assert index.narrow(found, info, ObjectName("c")) == (rules(0), rules(0))
+        assert index.narrow(found, info, ObjectName()) == (rules(0), found)
+        both = rules(0, 1)
+        assert index.narrow(found, info, ObjectName("", "b-")) == (both, both)
+    within = call("GET", "/api/v1/namespaces/c/namespaces/a")
+    assert index.select("get", within, CALLER) == rules(0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.policy.requestinfo import RequestInfo, request_info
+from sidecar.policy.requestinfo import RequestInfo, is_namespace_object, request_info
 from sidecar.policy.target import Target, parse_target
 from sidecar.policy.verdict import REASON_CODES, Denial
 
@@ -211,3 +211,24 @@ def test_what_decisions_read_beyond_the_servers_fields(
 def test_query_facts(query: str, container: str, insecure: bool) -> None:
     found = info("GET", f"/api/v1/namespaces/ns/pods/a/log{query}")
     assert (found.container, found.insecure_backend) == (container, insecure)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("/api/v1/namespaces", True),
+        ("/api/v1/namespaces/a", True),
+        ("/api/v1/namespaces/a/status", True),
+        ("/api/v1/namespaces?fieldSelector=metadata.name%3Da", True),
+        ("/api/v1/namespaces/a/namespaces", False),
+        ("/api/v1/namespaces/a/namespaces/b", False),
+        ("/api/v1/namespaces/a/pods", False),
+        ("/apis/example.com/v1/namespaces/a", False),
+    ],
+)
+def test_what_is_about_a_namespace_itself(raw: str, expected: bool) -> None:
+    target = parse_target(raw.encode())
+    assert isinstance(target, Target)
+    info = request_info("GET", target)
+    assert isinstance(info, RequestInfo)
+    assert is_namespace_object(info) == expected

@@ -26,7 +26,7 @@ def route(name: str, priority: int, *match: Match, cluster: str = "east") -> Rou
 def chosen(routing: Routing, method: str, path: str, generated: str = "") -> str:
     info = call(method, path)
     rules = select_routes(routing, info, CALLER)
-    found = choose_route(routing, rules, ObjectName(info.name, generated))
+    found = choose_route(routing, rules, info, ObjectName(info.name, generated))
     assert not isinstance(found, Denial)
     return found.name if found else ""
 
@@ -92,18 +92,36 @@ NAMED = compile_routes(
 )
 
 
-def test_when_the_name_makes_a_difference() -> None:
-    for routing, expected in ((NAMED, True), (ROUTES, True)):
-        assert route_hangs_on_name(routing, select_routes(routing, call("POST", PODS), CALLER)) == (
-            expected
-        )
-    secrets = call("POST", "/api/v1/namespaces/team-a/secrets")
-    assert not route_hangs_on_name(ROUTES, select_routes(ROUTES, secrets, CALLER))
-    assert not route_hangs_on_name(NAMED, select_routes(NAMED, secrets, CALLER))
-    plain_first = compile_routes([route("all", 9, Match(ANY, ANY)), *(r for _, r in NAMED.rows)])
-    assert not route_hangs_on_name(
-        plain_first, select_routes(plain_first, call("POST", PODS), CALLER)
-    )
+@pytest.mark.parametrize(
+    ("routing", "path", "expected"),
+    [
+        (NAMED, PODS, True),
+        (ROUTES, PODS, True),
+        (ROUTES, "/api/v1/namespaces/team-a/secrets", False),
+        (NAMED, "/api/v1/namespaces/team-a/secrets", False),
+        (compile_routes([route("all", 9, Match(ANY, ANY)), *(r for _, r in NAMED.rows)]), PODS,
+         False),
+        (compile_routes([route("a", 9, Match(ANY, ANY, namespaces=("a",)))]), "/api/v1/namespaces",
+         True),
+    ],
+)  # fmt: skip
+def test_when_the_name_makes_a_difference(routing: Routing, path: str, expected: bool) -> None:
+    info = call("POST", path)
+    rules = select_routes(routing, info, CALLER)
+    assert route_hangs_on_name(routing, rules, info) == expected
+
+
+def test_a_namespace_goes_with_what_is_in_it() -> None:
+    routing = compile_routes([route("dev", 9, Match(ANY, ANY, namespaces=("dev",)))])
+    for raw in (
+        "/api/v1/namespaces/dev",
+        "/api/v1/namespaces/dev/status",
+        "/api/v1/namespaces?fieldSelector=metadata.name%3Ddev",
+        "/api/v1/namespaces/dev/pods",
+    ):
+        assert chosen(routing, "GET", raw) == "dev"
+    for raw in ("/api/v1/namespaces", "/api/v1/namespaces/prod"):
+        assert chosen(routing, "GET", raw) == ""
 
 
 @pytest.mark.parametrize(
@@ -116,8 +134,9 @@ def test_generated_names(generated: str, expected: str) -> None:
 
 def test_a_generated_name_that_may_be_either() -> None:
     routing = compile_routes([route("b", 9, Match(("",), ("pods",), names=("ci-b*",)))])
-    rules = select_routes(routing, call("POST", PODS), CALLER)
-    refused = choose_route(routing, rules, ObjectName("", "ci-"))
+    info = call("POST", PODS)
+    rules = select_routes(routing, info, CALLER)
+    refused = choose_route(routing, rules, info, ObjectName("", "ci-"))
     assert isinstance(refused, Denial)
     assert refused.rule == "route/generate-name"
     assert "route 'b'" in refused.message

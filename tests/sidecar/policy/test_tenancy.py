@@ -274,6 +274,46 @@ def test_kinds_without_namespaces_refused(method: str, path: str, rule: str) -> 
     assert refused.rule == rule
 
 
+PROD = compile_tenant(
+    Tenant(
+        "acme",
+        "enforce",
+        ("dev",),
+        (
+            allow("all", "*", "*", "*"),
+            deny("prod", "*", "*", "*", namespaces=("prod",)),
+        ),
+        (ClusterResource("namespaces", ANY, ("",), ("namespaces",)),),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "written", "allowed"),
+    [
+        ("GET", "/api/v1/namespaces/dev", "dev", True),
+        ("GET", "/api/v1/namespaces?fieldSelector=metadata.name%3Ddev", "dev", True),
+        ("POST", "/api/v1/namespaces", "dev", True),
+        ("GET", "/api/v1/namespaces/prod", "prod", False),
+        ("DELETE", "/api/v1/namespaces/prod", "prod", False),
+        ("PATCH", "/api/v1/namespaces/prod/status", "prod", False),
+        ("GET", "/api/v1/watch/namespaces/prod", "prod", False),
+        ("GET", "/api/v1/namespaces?fieldSelector=metadata.name%3Dprod", "prod", False),
+        ("GET", "/api/v1/namespaces?watch=1&fieldSelector=metadata.name%3Dprod", "prod", False),
+        ("GET", "/api/v1/namespaces", "", False),
+        ("GET", "/api/v1/namespaces?watch=1", "", False),
+        ("POST", "/api/v1/namespaces", "prod", False),
+    ],
+)
+def test_a_deny_for_a_namespace_is_one_for_its_object(
+    method: str, path: str, written: str, allowed: bool
+) -> None:
+    info = call(method, path)
+    found = judge_kind(PROD, info, CALLER, ObjectName(written), namespaced=False)
+    assert isinstance(found, Allowed) == allowed
+    assert permission_hangs_on_name(PROD, call("POST", "/api/v1/namespaces"), CALLER)
+
+
 def test_names_of_kinds_without_namespaces() -> None:
     volumes = call("POST", "/api/v1/persistentvolumes")
     for name in (ObjectName("own-1"), ObjectName("", "own-")):

@@ -119,6 +119,10 @@ def test_what_another_cluster_answers() -> None:
         Grant("route/east", ("*",), ("",), ("pods",), ("x",), cluster="east"),
         Grant("route/own", ("*",), ("",), ("pods",), at_home=True),
     ]
+    whole = Match(ANY, ANY, namespaces=("team-b",))
+    assert denies(None, "team-a", (Route("w", 1, (whole,), (RouteMember("east"),)),)) == [
+        Grant("route/w", ("*",), ANY, ("namespaces",), ("team-b",), cluster="east")
+    ]
     rules = [grant.rule for grant in denies(None, "team-b", ROUTES)]
     assert rules == ["route/east", "route/own", "route/b"]
 
