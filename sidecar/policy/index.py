@@ -225,6 +225,11 @@ class Index:
         kinds = self._kinds.find_named(info.resource, info.subresource)
         return kinds & self._groups.get(info.group, 0)
 
+    def of_kind(self, group: str, resource: str) -> int:
+        """The rules that speak of a resource ("pods" or "pods/exec")."""
+        kind, _, subresource = resource.partition("/")
+        return self.of_group(group, self._kinds.find(kind, subresource))
+
     def of_group(self, group: str, rules: int) -> int:
         """Those of the rules that speak of something in this group."""
         return rules & (self._groups.get(group, 0) | self._any_group)

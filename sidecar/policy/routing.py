@@ -6,7 +6,7 @@ nor whether the call is allowed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.policy.index import Index, ObjectName, Row, first_rule
 from sidecar.policy.reserved import stays_home
@@ -19,21 +19,27 @@ if TYPE_CHECKING:
     from sidecar.policy.snapshot_routes import Match, Route
     from sidecar.policy.verdict import Caller
 
-_ANY: Final = "*"
-
 
 class Routing(NamedTuple):
-    """Routes made quick to choose from: a row for each match, the first that counts first."""
+    """Routes made quick to choose from: a row for each match, the first that counts first.
+
+    `rows_of` tells which rows lead to a member.
+    """
 
     matches: Index
     rows: tuple[tuple[Match, Route], ...]
+    rows_of: dict[str, int]
 
 
 def compile_routes(routes: Sequence[Route]) -> Routing:
     """Index the routes by priority, then as they are listed."""
     ordered = sorted(routes, key=lambda route: -route.priority)
     rows = tuple((match, route) for route in ordered for match in route.match)
-    return Routing(Index([_row(match) for match, _ in rows]), rows)
+    rows_of: dict[str, int] = {}
+    for number, (_, route) in enumerate(rows):
+        cluster = route.members[0].cluster
+        rows_of[cluster] = rows_of.get(cluster, 0) | 1 << number
+    return Routing(Index([_row(match) for match, _ in rows]), rows, rows_of)
 
 
 def _row(match: Match) -> Row:
@@ -90,32 +96,17 @@ def members_for(routing: Routing, group: str | None, caller: Caller) -> tuple[st
     rules = routing.matches.of_caller(caller)
     if group is not None:
         rules = routing.matches.of_group(group, rules)
-    clusters = (
-        route.members[0].cluster
-        for number, (_, route) in enumerate(routing.rows)
-        if rules >> number & 1
-    )
-    return tuple(dict.fromkeys(cluster for cluster in clusters if cluster != HOME))
-
-
-def routed_kinds(
-    routing: Routing | None, cluster: str
-) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    """What the routes name on a member: groups and resources of each match."""
-    return tuple(
-        (frozenset(match.groups), frozenset(match.resources))
-        for match, route in (() if routing is None else routing.rows)
-        if route.members[0].cluster == cluster
-    )
+    found = {
+        first_rule(mine & rules): cluster
+        for cluster, mine in routing.rows_of.items()
+        if mine & rules and cluster != HOME
+    }
+    return tuple(cluster for _, cluster in sorted(found.items()))
 
 
 def names_kind(routing: Routing | None, cluster: str, group: str, resource: str) -> bool:
     """Whether a route names this resource ("pods" or "pods/exec") on the member."""
-    kind, slash, subresource = resource.partition("/")
-    spellings = {_ANY, resource}
-    if slash:
-        spellings |= {f"{kind}/{_ANY}", f"{_ANY}/{subresource}"}
-    return any(
-        not groups.isdisjoint({_ANY, group}) and not resources.isdisjoint(spellings)
-        for groups, resources in routed_kinds(routing, cluster)
-    )
+    if routing is None:
+        return False
+    rules = routing.rows_of.get(cluster, 0)
+    return bool(rules & routing.matches.of_kind(group, resource))

@@ -24,8 +24,9 @@ _VERBS: Final = (
 )  # fmt: skip
 _METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 _EVERY_SUBRESOURCE: Final = "/*"
-# Four microseconds each. Roles and permissions that multiply to more are not worth a longer wait.
-_MAX_STEPS: Final = 40_000
+# Four microseconds each, for which all other calls wait. Roles and permissions that multiply to more
+# are told of in part.
+_MAX_STEPS: Final = 10_000
 _MAX_NOTES: Final = 8
 
 # guards.py refuses these to everybody. Its other refusals hang on a call's body or container, and

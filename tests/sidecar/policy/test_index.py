@@ -126,6 +126,8 @@ def test_rules_that_spell_out_what_they_mean() -> None:
     assert INDEX.spelled_out(call("GET", "/api/v1/namespaces/a/pods/x/log")) == 0
     assert INDEX.spelled_out(call("GET", "/apis/x/v1/namespaces/a/pods/x")) == 0
     assert INDEX.of_group("apps", rules(0, 1, 2)) == rules(1, 2)
+    assert INDEX.of_kind("", "pods/exec") == rules(1, 7)
+    assert INDEX.of_kind("apps", "pods") == rules(1, 2)
     assert INDEX.of_caller(CALLER) == rules(0, 1, 2, 3, 6, 7)
 
 

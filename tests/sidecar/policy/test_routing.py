@@ -8,7 +8,6 @@ from sidecar.policy.routing import (
     members_for,
     names_kind,
     route_hangs_on_name,
-    routed_kinds,
     select_routes,
 )
 from sidecar.policy.snapshot_routes import Match, Route, RouteMember
@@ -154,9 +153,8 @@ def test_what_other_members_serve() -> None:
     assert members_for(routing, None, CALLER) == ("west", "east")
     assert members_for(routing, "apps", CALLER) == ("east",)
     assert members_for(routing, None, CALLER._replace(container="ci")) == ("north", "west", "east")
-    apps = (frozenset({"apps"}), frozenset({"deployments", "*/scale"}))
-    assert routed_kinds(routing, "east") == (apps,)
-    assert routed_kinds(routing, "none") == ()
+    assert not names_kind(routing, "none", "apps", "deployments")
+    assert not names_kind(None, "east", "apps", "deployments")
 
 
 @pytest.mark.parametrize(
