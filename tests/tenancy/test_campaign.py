@@ -7,7 +7,7 @@ gives the chance, and always the same; there is nothing to shrink: each breach n
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
@@ -15,10 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from tests.controlplane import ControlPlane
 from tests.tenancy.attempts import attempt
 from tests.tenancy.campaign import Campaign
-from tests.tenancy.scene import Scene
+from tests.tenancy.scene import DEV_ROUTE, Scene
 from tests.tenancy.town import CONFIGMAPS, OURS, THEIRS
-
-pytestmark = pytest.mark.apiserver
 
 ROUNDS = 40
 ATTEMPTS_A_ROUND = 100
@@ -30,6 +28,13 @@ RULES = {
     "default/deny", "permission/sealed", "guard/proxy", "guard/impersonation", "guard/token-secret",
     "route/owner-references", "target/canonical", "request/method",
 }  # fmt: skip
+
+
+@pytest.fixture
+def scene(make_control_plane: Callable[..., ControlPlane]) -> Iterator[Scene]:
+    """One of its own: the other tests would find it laid waste."""
+    with Scene(make_control_plane(), make_control_plane(), routes=[DEV_ROUTE]) as made:
+        yield made
 
 
 def test_no_request_of_the_one_reaches_an_object_of_the_other(scene: Scene) -> None:

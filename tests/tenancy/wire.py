@@ -82,8 +82,8 @@ class Wire:
             self._socket.close()
             self._socket = None
 
-    def ask(self, sent: Sent) -> Answered:
-        """Send it and read the answer, whole or until it is silent."""
+    def ask(self, sent: Sent, *, stay: bool = False) -> Answered:
+        """Send it and read the answer, whole or until it is silent; `stay` leaves it open then."""
         if self._socket is None:
             self._socket = self._connect()
         self._socket.settimeout(PATIENCE_S)
@@ -91,7 +91,7 @@ class Wire:
         response = HTTPResponse(self._socket, method=sent.method)
         response.begin()
         content, whole = self._read(self._socket, response)
-        if not whole or response.status == 101 or response.will_close:
+        if response.will_close or not (whole or stay):
             self.close()
         if response.headers.get("Content-Encoding") == "gzip":
             with contextlib.suppress(EOFError):
