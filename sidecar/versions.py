@@ -20,6 +20,7 @@ _CODES = 9000
 _NUMBER = re.compile(r"[1-9][0-9]*+")
 _CODE = re.compile(r"[1-9][0-9]{3}")
 _DIGITS = 4
+_TOKEN = re.compile(r"[A-Za-z0-9_=+/-]{1,8192}+")
 _MARK = "."  # no URL escapes it, and no token of the API server (base64url) holds one
 _NOT_UNRESERVED = re.compile(rb"[^A-Za-z0-9._~-]")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -69,6 +70,13 @@ def untag(text: str) -> tuple[str, int] | None:
 
 
 def tag_continue(token: str, code: int) -> str:
+    """The token as clients get it; ValueError for one that is no base64.
+
+    It is put between quotes as it is: any other could end them.
+    """
+    if token and _TOKEN.fullmatch(token) is None:
+        error = "a continue token is no base64, or too long"
+        raise ValueError(error)
     return f"{code}{_MARK}{token}" if token else token
 
 

@@ -6,9 +6,12 @@ Must not read a format: json_objects and protobuf_objects find the values that a
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sidecar.versions import tag, tag_continue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The most that one object, or one event of a watch, may hold; the API server takes no larger body.
 MAX_OBJECT_BYTES = 3 << 20
@@ -56,12 +59,16 @@ class Inspection(NamedTuple):
 
     def tagged(self, version: str) -> str:
         """A resourceVersion as the client gets it."""
-        if self.code is None:
-            return version
-        try:
-            return tag(version, self.code)
-        except ValueError as failure:
-            raise TransformError(str(failure)) from None
+        return self._tagged(tag, version)
 
     def tagged_continue(self, token: str) -> str:
-        return token if self.code is None else tag_continue(token, self.code)
+        """A continue token as the client gets it."""
+        return self._tagged(tag_continue, token)
+
+    def _tagged(self, tagging: Callable[[str, int], str], text: str) -> str:
+        if self.code is None:
+            return text
+        try:
+            return tagging(text, self.code)
+        except ValueError as failure:
+            raise TransformError(str(failure)) from None

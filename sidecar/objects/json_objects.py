@@ -6,6 +6,7 @@ checked before any byte of it is given out; all bytes but those of versions stay
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -202,7 +203,7 @@ class JsonDocument:
             edits.append((*found[prefix + "continue"][1:], inspection.tagged_continue(token)))
         for start, end, value in sorted(edits):
             out.append(text[at:start])
-            out.append(f'"{value}"')
+            out.append(json.dumps(value))
             at = end
         return at
 

@@ -68,6 +68,14 @@ def test_a_version_of_another_cluster_is_told_from_ours(text: str, code: int | N
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    "token", ['x"}', "a b", "a\n", "a\\", "\u1234", "a.b", "a" * 8193, "<", "a&b"]
+)
+def test_a_continue_token_that_could_end_its_quotes_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="continue token"):
+        tag_continue(token, 7421)
+
+
 def test_continue_tokens() -> None:
     token = "eyJ2IjoibWV0YS5rOHMuaW8vdjEi_-"
     assert untag_continue(tag_continue(token, 7421)) == (token, 7421)
