@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.audiences import plain_audience
 from sidecar.policy.guards import judge_identity
-from sidecar.policy.verdict import _PERMIT_KEY, HOME_PLAN, Denial, NeedBody, Permit, Plan
+from sidecar.policy.verdict import _PERMIT_KEY, HOME_PLAN, Denial, NeedBody, Permit, Plan, Reason
 
 if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 # Without a tenant and routes: home serves everything, and its RBAC limits what may be done.
 _BY_RBAC: Final = Permit(_PERMIT_KEY, HOME_PLAN, "default/rbac")
+# Out of file descriptors, most likely.
+_UNREADABLE: Final = Denial(
+    Reason.INTERNAL_ERROR,
+    "body/review",
+    "the part of the sidecar that answers self-reviews could not be loaded: ask again later",
+)
 _SELF_REVIEWS: Final = {
     "selfsubjectaccessreviews": "authorization.k8s.io",
     "selfsubjectrulesreviews": "authorization.k8s.io",
@@ -112,10 +118,14 @@ def _is_self_review(info: RequestInfo) -> bool:
 def _decide_review(
     policy: Policy, scopes: Scopes, caller: Caller, info: RequestInfo, body: Body | None
 ) -> Verdict:
-    from sidecar.policy.self_reviews import SelfReview
-
-    review = SelfReview(policy.rulebook, policy.closed_audiences, scopes, caller, _permit)
-    return review.decide(info.resource, body)
+    closed = policy.closed_audiences
+    if policy.rulebook is not None:
+        return policy.rulebook.decide_review(closed, scopes, caller, info.resource, body, _permit)
+    try:
+        from sidecar.policy.self_reviews import SelfReview
+    except (ImportError, OSError):
+        return _UNREADABLE
+    return SelfReview(None, closed, scopes, caller, _permit).decide(info.resource, body)
 
 
 def _permit(plan: Plan, rule: str, audited: str) -> Permit:

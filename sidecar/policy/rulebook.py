@@ -14,6 +14,7 @@ from sidecar.policy.kind_scope import scope_of
 from sidecar.policy.paths import is_open
 from sidecar.policy.plans import members_of, plan_call, plan_path
 from sidecar.policy.routing import choose_route, compile_routes, route_hangs_on_name, select_routes
+from sidecar.policy.self_reviews import SelfReview
 from sidecar.policy.tenancy import (
     Allowed,
     compile_tenant,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.scopes import Scopes
     from sidecar.policy.snapshot import Snapshot
-    from sidecar.policy.verdict import Body, Caller, Permit, Plan
+    from sidecar.policy.verdict import Body, Caller, Permit, Plan, Verdict
 
     Maker = Callable[[Plan, str, str], Permit]
 
@@ -100,6 +101,19 @@ class Rulebook:
         stays = asked or plan.candidates[0] == HOME
         owned = None if stays else judge_owners(info, body)
         return permit(plan, allowed.rule, allowed.audited) if owned is None else owned
+
+    def decide_review(
+        self,
+        closed_audiences: frozenset[str] | None,
+        scopes: Scopes,
+        caller: Caller,
+        resource: str,
+        body: Body | None,
+        permit: Maker,
+    ) -> Verdict:
+        """What callers ask about themselves."""
+        review = SelfReview(self, closed_audiences, scopes, caller, permit)
+        return review.decide(resource, body)
 
     def _hangs_on_name(self, info: RequestInfo, caller: Caller, routes: int) -> bool:
         if route_hangs_on_name(self.routing, routes, info):

@@ -24,8 +24,7 @@ _VERBS: Final = (
 )  # fmt: skip
 _METHODS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 _EVERY_SUBRESOURCE: Final = "/*"
-# Four microseconds each, for which all other calls wait. Roles and permissions that multiply to
-# more are told of in part.
+# Four microseconds each, while all calls wait: what multiplies to more is told of in part.
 _MAX_STEPS: Final = 10_000
 _MAX_NOTES: Final = 8
 

@@ -1,7 +1,8 @@
 """Owns what is answered to callers who ask what they themselves may do: what they would really get.
 
 What policy refuses is answered here, all else by the RBAC of the member that would serve the call.
-Only loaded when one is asked. It must not allow anything: it asks the same rules as calls do.
+Only loaded where there are rules, or when one is asked. It must not allow anything: it asks the
+same rules as calls do.
 """
 
 from __future__ import annotations

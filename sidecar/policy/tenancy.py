@@ -150,7 +150,7 @@ def judge_kind(
     if rules & tenancy.denies:
         denied = _judge_denies(tenancy, info, name, rules & tenancy.denies)
         if denied is not None:
-            return _relax(tenancy, denied, reached)
+            return _relax(tenancy, denied, reached, within=namespaced)
     if reached:
         return Allowed(reached)
     allows = rules & tenancy.allows
@@ -159,7 +159,16 @@ def judge_kind(
     sure, maybe = tenancy.permissions.narrow(allows, info, name) if allows else (0, 0)
     if sure:
         return tenancy.rules[first_rule(sure)]
-    return _relax(tenancy, _refuse_by_default(tenancy, info, name, maybe), reached)
+    denied = refuse_by_default(tenancy, info, name, maybe)
+    return _relax(tenancy, denied, reached, within=namespaced)
+
+
+def may_allow(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> bool:
+    """Whether some rule could allow a call of this verb on this kind, whatever else is known."""
+    if tenancy.tenant.mode == "audit":
+        return True
+    rules = tenancy.permissions.select(info.judged_verb, info, caller) & tenancy.allows
+    return bool(rules or tenancy.resources.select(info.judged_verb, info, caller))
 
 
 def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed | Denial:
@@ -173,7 +182,7 @@ def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed |
             f"{info.verb} {shown(info.path)} is denied to this caller",
             "ask whoever keeps this rule",
         )
-        return _relax(tenancy, denied, "")
+        return _relax(tenancy, denied)
     if rules:
         return tenancy.path_rules[first_rule(rules)]
     denied = _refuse(
@@ -182,7 +191,7 @@ def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed |
         f"{shown(info.path)}",
         "one with nonResourcePaths would have to",
     )
-    return _relax(tenancy, denied, "")
+    return _relax(tenancy, denied)
 
 
 def permission_hangs_on_name(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> bool:
@@ -238,7 +247,10 @@ def _judge_denies(
     )
 
 
-def _refuse_by_default(tenancy: Tenancy, info: RequestInfo, name: ObjectName, maybe: int) -> Denial:
+def refuse_by_default(
+    tenancy: Tenancy, info: RequestInfo, name: ObjectName, maybe: int = 0
+) -> Denial:
+    """No permission allows it; `maybe`: some would, for other names."""
     if maybe:
         rule = tenancy.rules[first_rule(maybe)].rule
         what = "its name is generated" if name.generated else "it names no object"
@@ -257,9 +269,14 @@ def _refuse_by_default(tenancy: Tenancy, info: RequestInfo, name: ObjectName, ma
     )
 
 
-def _relax(tenancy: Tenancy, denied: Denial, reached: str) -> Allowed | Denial:
-    """Mode audit lets pass what only permissions refuse."""
-    if tenancy.tenant.mode == "audit":
+def _relax(
+    tenancy: Tenancy, denied: Denial, reached: str = "", *, within: bool = True
+) -> Allowed | Denial:
+    """Mode audit lets pass what only permissions refuse: what is within the tenant, or reached.
+
+    Reviews of others are neither, because they may ask about any namespace.
+    """
+    if tenancy.tenant.mode == "audit" and (within or reached):
         return Allowed(reached or _AUDITED, denied.rule)
     return denied
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.policy.kind_scope import scope_of
-from sidecar.policy.tenancy import Allowed, judge_kind, judge_scope
-from sidecar.policy.verdict import Denial, NeedBody
+from sidecar.policy.tenancy import (
+    Allowed,
+    judge_kind,
+    judge_scope,
+    may_allow,
+    refuse_by_default,
+)
+from sidecar.policy.verdict import Denial, NeedBody, NeedScope
 from sidecar.policy.written_objects import creates, may_create
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from sidecar.policy.requestinfo import RequestInfo
     from sidecar.policy.scopes import Scopes
     from sidecar.policy.tenancy import Tenancy
-    from sidecar.policy.verdict import Body, Caller, NeedScope
+    from sidecar.policy.verdict import Body, Caller
 
 
 def judge_call(
@@ -30,6 +36,9 @@ def judge_call(
 ) -> Allowed | Denial | NeedScope:
     """Scope first, then cluster resources and permissions; `members` may tell of the kind."""
     namespaced = scope_of(scopes, info, members)
+    if isinstance(namespaced, NeedScope) and not may_allow(tenancy, info, caller):
+        # Nobody is asked on behalf of a call that is refused anyway.
+        return refuse_by_default(tenancy, info, name)
     if not isinstance(namespaced, bool):
         return namespaced
     refused = judge_scope(tenancy, info, namespaced=namespaced)

@@ -116,6 +116,11 @@ def test_what_judges_what() -> None:
     assert permitted(ask(BARE, "GET", f"{REVIEWS}/selfsubjectaccessreviews")).rule == "default/rbac"
 
 
+def test_a_module_that_cannot_be_loaded_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sidecar.policy.self_reviews", None)
+    assert refused(ask(BARE, "POST", f"{REVIEWS}/selfsubjectaccessreviews")) == "body/review"
+
+
 def test_what_a_policy_is_made_of() -> None:
     assert (BARE.rulebook, BARE.tenancy, BARE.tenant, BARE.routing) == (None, None, None, None)
     assert SCOPED.tenant is TENANT

@@ -84,10 +84,10 @@ def test_permitted_in_scope(method: str, raw: str, rule: str) -> None:
         ("POST", f"{A}/pods/p/binding", "default/deny"),
         ("GET", "/logs", "default/deny"),
         ("POST", "/apis", "default/deny"),
-        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x", "unknown"),
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x", "default/deny"),
         ("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "unknown"),
         ("POST", "/apis/authorization.k8s.io/v1/namespaces/team-a/selfsubjectaccessreviews",
-         "unknown"),
+         "default/deny"),
     ],
 )  # fmt: skip
 def test_refused_out_of_scope(method: str, raw: str, rule: str) -> None:

@@ -10,6 +10,7 @@ from sidecar.policy.tenancy import (
     judge_namespace,
     judge_path,
     judge_scope,
+    may_allow,
     permission_hangs_on_name,
 )
 from sidecar.policy.verdict import Caller, Denial
@@ -351,10 +352,36 @@ def test_mode_audit_relaxes_permissions() -> None:
     assert paths == Allowed("default/audit", "default/deny")
 
 
+@pytest.mark.parametrize("kind", ["authentication.k8s.io/v1/tokenreviews",
+                                  "authorization.k8s.io/v1/subjectaccessreviews"])  # fmt: skip
+def test_but_not_for_reviews_of_others(kind: str) -> None:
+    refused = judge(AUDIT, "POST", f"/apis/{kind}", namespaced=False)
+    assert isinstance(refused, Denial)
+    denying = tenancy(deny("no", "*", "*", "*"), mode="audit")
+    refused = judge(denying, "POST", f"/apis/{kind}", namespaced=False)
+    assert isinstance(refused, Denial)
+    assert refused.rule == "permission/no"
+
+
 def test_but_not_the_scope() -> None:
     assert isinstance(judge(AUDIT, "DELETE", "/api/v1/nodes/n", namespaced=False), Denial)
     assert judge_namespace(AUDIT, call("GET", "/api/v1/namespaces/team-c/pods")) is not None
     assert judge_scope(AUDIT, call("GET", "/api/v1/pods"), namespaced=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("rules", "method", "path", "expected"),
+    [
+        (RULES, "GET", f"{A}/pods", True),
+        (RULES, "POST", f"{A}/pods", True),
+        (RULES, "DELETE", "/apis/apps/v1/namespaces/team-a/deployments/x", False),
+        (RULES, "POST", "/api/v1/persistentvolumes", True),
+        (RULES, "GET", "/apis/x.io/v1/namespaces/team-a/cars", False),
+        (AUDIT, "GET", "/apis/x.io/v1/namespaces/team-a/cars", True),
+    ],
+)
+def test_what_no_rule_could_allow(rules: Tenancy, method: str, path: str, expected: bool) -> None:
+    assert may_allow(rules, call(method, path), CALLER) == expected
 
 
 def on_paths(name: str, *paths: str, denies: bool = False, **more: tuple[str, ...]) -> Permission:

@@ -51,7 +51,27 @@ def test_scope_comes_before_permissions(method: str, raw: str, rule: str) -> Non
     assert isinstance(refused, Denial)
     assert refused.rule == rule
     assert judge_written(*made(method, raw), None) == refused
-    assert isinstance(judge_call(*made("GET", PODS, scopes=Scopes())), NeedScope)
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "tenant", "asks"),
+    [
+        ("PATCH", f"{PODS}/x", TENANT, True),
+        ("GET", PODS, TENANT, False),
+        ("GET", PODS, AUDIT, True),
+        ("PATCH", "/api/v1/nodes/n", TENANT._replace(permissions=()), True),
+        ("GET", "/api/v1/nodes/n", TENANT._replace(permissions=()), False),
+    ],
+)
+def test_a_kind_is_asked_for_only_where_a_rule_could_allow_it(
+    method: str, raw: str, tenant: Tenant, asks: bool
+) -> None:
+    verdict = judge_call(*made(method, raw, tenant, Scopes()))
+    if asks:
+        assert isinstance(verdict, NeedScope)
+    else:
+        assert isinstance(verdict, Denial)
+        assert verdict.rule == "default/deny"
 
 
 @pytest.mark.parametrize("tenant", [TENANT, AUDIT])
