@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# More group-versions than any cluster serves; callers can ask for names without end.
+# More than any cluster serves; callers can ask for groups without end, and members are not trusted
+# to name kinds within reason. What is beyond is as if it were not there.
 _MAX_GROUP_VERSIONS: Final = 2048
+_MAX_KINDS: Final = 1000
+_MAX_KINDS_OF_MEMBER: Final = 20_000
+_MAX_NAME: Final = 253
 
 
 class Absence(enum.Enum):
@@ -36,18 +40,24 @@ class Scopes:
     because a kind may appear and be used within moments.
     """
 
-    __slots__ = ("_told",)
+    __slots__ = ("_sizes", "_told")
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str, str], _Told] = {}
+        self._sizes: dict[str, int] = {}
 
     def learn(self, cluster: str, group: str, version: str, kinds: Mapping[str, bool]) -> None:
         """All that the member serves in this group and version: whether each has namespaces."""
         key = (cluster, group, version)
-        self._told.pop(key, None)
+        self._drop(key)
         if len(self._told) >= _MAX_GROUP_VERSIONS:
             self._make_room()
-        self._told[key] = _Told(kinds, in_doubt=False)
+        named = [(name, has) for name, has in kinds.items() if len(name) <= _MAX_NAME]
+        kept = dict(named[:_MAX_KINDS])
+        self._sizes[cluster] = self._sizes.get(cluster, 0) + len(kept)
+        if self._sizes[cluster] > _MAX_KINDS_OF_MEMBER:
+            self._make_room_of(cluster)
+        self._told[key] = _Told(kept, in_doubt=False)
 
     def look(self, cluster: str, group: str, version: str, resource: str) -> bool | Absence | None:
         """Whether the kind has namespaces; None where that is not known."""
@@ -77,9 +87,21 @@ class Scopes:
     def forget(self, cluster: str) -> None:
         """Nothing that this member told counts any more."""
         self._told = {key: told for key, told in self._told.items() if key[0] != cluster}
+        self._sizes.pop(cluster, None)
 
     def _make_room(self) -> None:
         """Groups without a kind go first: those were asked for and are not there."""
         empty = [key for key, told in self._told.items() if not told.kinds]
         for key in empty or [next(iter(self._told))]:
-            del self._told[key]
+            self._drop(key)
+
+    def _make_room_of(self, cluster: str) -> None:
+        """What a member told longest ago goes first."""
+        oldest = (key for key in list(self._told) if key[0] == cluster)
+        while self._sizes[cluster] > _MAX_KINDS_OF_MEMBER:
+            self._drop(next(oldest))
+
+    def _drop(self, key: tuple[str, str, str]) -> None:
+        told = self._told.pop(key, None)
+        if told is not None:
+            self._sizes[key[0]] -= len(told.kinds)

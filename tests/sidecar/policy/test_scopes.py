@@ -65,3 +65,34 @@ def test_kinds_whatever_their_version() -> None:
     scopes.learn("home", "apps", "v2", {"fleets": False})
     scopes.learn("east", "apps", "v1", {"cars": True})
     assert scopes.kinds_of("home") == {("apps", "deployments"): True, ("apps", "fleets"): False}
+
+
+def test_a_member_that_names_kinds_without_end_costs_bounded_memory() -> None:
+    scopes = Scopes()
+    scopes.learn("home", "apps", "v1", APPS)
+    many = {f"k{number}": True for number in range(3 * module._MAX_KINDS)}
+    for number in range(5):
+        scopes.learn("east", f"s{number}", "v1", APPS)
+    for number in range(30):
+        scopes.learn("east", f"g{number}", "v1", many)
+        kept = sum(len(told.kinds) for told in scopes._told.values())
+        assert kept <= module._MAX_KINDS_OF_MEMBER + len(APPS)
+    assert scopes.look("east", "g29", "v1", "k0") is True
+    assert scopes.look("east", "g29", "v1", f"k{module._MAX_KINDS}") is ABSENT
+    assert scopes.look("east", "g0", "v1", "k0") is None
+    assert scopes.look("home", "apps", "v1", "deployments") is True
+    scopes.learn("east", "long", "v1", {"k" * 254: True, "cars": False})
+    assert scopes.look("east", "long", "v1", "k" * 254) is ABSENT
+    assert scopes.look("east", "long", "v1", "cars") is False
+
+
+def test_what_is_learned_anew_takes_no_more_room() -> None:
+    scopes = Scopes()
+    many = {f"k{number}": True for number in range(module._MAX_KINDS)}
+    scopes.learn("east", "apps", "v1", APPS)
+    for _ in range(30):
+        scopes.learn("east", "many", "v1", many)
+    scopes.forget("east")
+    scopes.learn("east", "many", "v1", many)
+    scopes.learn("east", "apps", "v1", APPS)
+    assert scopes._sizes == {"east": module._MAX_KINDS + len(APPS)}
