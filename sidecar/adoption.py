@@ -86,7 +86,8 @@ class Adoption:
         for cluster in snapshot.clusters:
             member = self.members.get(cluster.name)
             if member is None or not member.is_at(cluster):
-                member = Member(cluster, server.limits, server.metrics, server.reactor)
+                containers = len(server.settings.containers)
+                member = Member(cluster, server.limits, server.metrics, server.reactor, containers)
                 member.changed = self._end_misplaced
             members[cluster.name] = member
         return members

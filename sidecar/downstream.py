@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.chunks import Body, FramingError, request_body
+from sidecar.defects import guard_stream
 from sidecar.exchange import Exchange
 from sidecar.head import cut_trace
 from sidecar.pending import gather, learn
@@ -433,7 +434,7 @@ class Client(TlsStream):
             return
         if rest:
             self.deadline = now + self.server.limits.head_timeout_s
-            self.reactor.loop.call_soon(self._continue)
+            self.reactor.loop.call_soon(guard_stream(self, self._continue))
         self.resume_reading()
 
     def _continue(self) -> None:
@@ -528,6 +529,7 @@ class Client(TlsStream):
         self.drop_pending()
         exchange = self.exchange
         if exchange is None:
+            self.give_back()  # what is held already for a call that did not begin
             return
         self._end(exchange)
         self._drop_upstream(exchange)

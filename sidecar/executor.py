@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sidecar.defects import guard
 from sidecar.limits import Limiter, Refused
 from sidecar.policy.verdict import PlanKind, Reason
-from sidecar.refusals import NO_SEAT, NO_STREAM
+from sidecar.refusals import no_seat, no_stream
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,25 +90,26 @@ class Executor:
             _refuse(exchange, refusal, None)
             return
         seats = member.seats
+        container = exchange.decided.caller.container
         if not seats.limited:
             member.dispatch(exchange)
         elif not exchange.decided.streams:
-            seated = partial(self._seated, exchange, member)
-            ticket = seats.claim(exchange.decided.caller.container, seated)
+            seated = guard(exchange, partial(self._seated, exchange, member))
+            ticket = seats.claim(container, seated)
             client.take_seat(ticket.give_back)
             ticket.ask()
-        elif seats.take_stream():
-            client.take_seat(seats.give_stream)
+        elif seats.take_stream(container):
+            client.take_seat(partial(seats.give_stream, container))
             member.dispatch(exchange)
         else:
-            _refuse(exchange, NO_STREAM, 1)
+            _refuse(exchange, no_stream(member.name, seats.limits.max_streams), 1)
 
     def _seated(self, exchange: Exchange, member: Member, seated: bool) -> None:
         """Its turn has come, or it has waited for long enough."""
         if exchange.over:
             return
         if not seated:
-            _refuse(exchange, NO_SEAT, 1)
+            _refuse(exchange, no_seat(member.name, member.seats.limits.max_connections), 1)
             return
         member.dispatch(exchange)
         exchange.client.resume_reading()

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.gate import Decided
 from sidecar.policy.verdict import PlanKind
-from sidecar.refusals import FOREIGN_VERSION, FOREIGN_WRITE, NOT_ACCEPTABLE, unreadable_body
+from sidecar.refusals import (
+    FOREIGN_VERSION,
+    FOREIGN_WRITE,
+    NOT_ACCEPTABLE,
+    ROUTE_CHANGED,
+    unreadable_body,
+)
 from sidecar.versions import ForeignVersion, member_codes, untag_line
 
 if TYPE_CHECKING:
@@ -76,6 +82,9 @@ class Failover:
             return None
         if refusal.rule not in _ELSEWHERE or not exchange.can_replay:
             return None
+        # It was permitted by a policy that may have changed while it waited.
+        if self._gate.judge_again(decided).plan != plan:
+            return None
         # One failure is enough here: who reads elsewhere must go on there, until this one is back.
         failed.health.trip()
         member = self.choose(plan)
@@ -87,7 +96,11 @@ class Failover:
         plan = decided.plan
         if plan is None:
             return None
-        code = self._codes[plan.route][member.name] if plan.tagged else None
+        code = None
+        if plan.tagged:
+            code = self._codes.get(plan.route, {}).get(member.name)
+            if code is None:  # decided by a snapshot that is no longer in use
+                return ROUTE_CHANGED
         try:
             if code is not None or member is not decided.member:
                 exchange.decided = self._variant(decided, member, code)

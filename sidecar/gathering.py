@@ -11,15 +11,12 @@ from sidecar.refusals import BODY_TOO_LARGE, bad_body
 
 
 class Gathering:
-    """A body under way. `reserved` bytes of the sidecar's memory are set aside for it."""
+    """A body under way."""
 
-    def __init__(
-        self, known: Known, decided: Decided, limit: int, reserved: int, trace: bytes
-    ) -> None:
+    def __init__(self, known: Known, decided: Decided, limit: int, trace: bytes) -> None:
         self.known = known
         self.decided = decided
         self.rest = b""
-        self.reserved = reserved
         self.trace = trace
         self._limit = limit
         # One growing buffer each: a list of pieces would cost 50 bytes for each, and a client
@@ -31,6 +28,11 @@ class Gathering:
     @property
     def done(self) -> bool:
         return self._body.done
+
+    @property
+    def held(self) -> int:
+        """How many bytes are kept of it."""
+        return len(self._raw) + len(self._payload.content)
 
     def feed(self, data: bytes) -> Denial | None:
         """Take bytes; a refusal ends it. What comes after the body is kept in `rest`."""

@@ -124,13 +124,20 @@ class Kinds:
         """What a member serves in a group and version."""
         before = self._known.pop(key, None)
         if len(self._known) >= _MAX_KNOWN:
-            del self._known[next(iter(self._known))]
+            self._make_room()
         self._known[key] = _Known(monotonic(), kinds)
         self._gate.scopes.learn(*key, kinds)
         if before is not None and any(
             kinds.get(kind) != scope for kind, scope in before.kinds.items()
         ):
             self._gate.forget()  # what was decided by the old one is remembered
+
+    def _make_room(self) -> None:
+        """Absences go first. What is let go is in doubt: nobody will look at it again."""
+        empty = [key for key, known in self._known.items() if not known.kinds]
+        for key in empty or [next(iter(self._known))]:
+            del self._known[key]
+            self._gate.scopes.doubt(*key)
 
     def kinds_of(self, key: Key) -> Mapping[str, bool]:
         """What was told last."""

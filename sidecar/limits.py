@@ -94,7 +94,10 @@ class Limiter:
         wait_s = max((bucket.wait_s(now) for bucket in buckets), default=0.0)
         if wait_s > 0:
             what = f"{info.judged_verb} {info.resource}".strip()
-            message = f"this container calls `{what}` more often than its tenant allows; slow down"
+            message = (
+                f"this container calls `{what}` more often than its tenant's limits.rates allow; "
+                "slow down"
+            )
             return _refuse("limit/rate", message, max(1, ceil(wait_s)))
         for bucket in buckets:
             bucket.take()
@@ -114,13 +117,13 @@ def _judge_tally(tally: _Tally, limits: TenantLimits, info: RequestInfo) -> Refu
         if limits.watches and tally.streams >= limits.watches:
             message = (
                 f"this container has {tally.streams} watches, logs and tunnels open, as many as "
-                "its tenant allows; close some"
+                "its tenant's limits.watches allows; close some"
             )
             return _refuse("limit/watches", message, _SOON_S)
     elif limits.concurrent_requests and tally.calls >= limits.concurrent_requests:
         message = (
-            f"this container has {tally.calls} calls under way, as many as its tenant allows; "
-            "wait for some"
+            f"this container has {tally.calls} calls under way, as many as its tenant's "
+            "limits.concurrentRequests allows; wait for some"
         )
         return _refuse("limit/concurrent-requests", message, _SOON_S)
     return None

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.credentials import CertCredential, open_credential
+from sidecar.defects import guard
 from sidecar.dialer import Dialer
 from sidecar.health import Health
 from sidecar.log import log_event
@@ -38,7 +39,12 @@ class Member:
     """One cluster and the connections to it."""
 
     def __init__(
-        self, cluster: Cluster, limits: Limits, metrics: Metrics, reactor: Reactor
+        self,
+        cluster: Cluster,
+        limits: Limits,
+        metrics: Metrics,
+        reactor: Reactor,
+        containers: int = 1,
     ) -> None:
         self.cluster = cluster
         self.name = cluster.name
@@ -52,7 +58,7 @@ class Member:
             cluster.credentials, cluster=cluster.name, wait_s=limits.refresh_wait_s
         )
         self.connections: set[Upstream] = set()
-        self.seats = Seats(reactor.loop, cluster.limits)
+        self.seats = Seats(reactor.loop, cluster.limits, containers)
         self.changed: Callable[[], None] = _nobody  # is told when it can, or cannot, be called
         self._idle: list[Upstream] = []
         self._metrics = metrics
@@ -109,7 +115,7 @@ class Member:
                 connection.start(exchange)
                 return
             connection.abandon()
-        self._dialer.dial(partial(self._handed, exchange, monotonic()))
+        self._dialer.dial(guard(exchange, partial(self._handed, exchange, monotonic())))
 
     def release(self, connection: Upstream, now: float) -> None:
         """Take a connection back that has ended its answer exactly where it should."""

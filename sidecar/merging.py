@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from sidecar.defects import fail, guard
 from sidecar.discovery import (
     Document,
     accept_for,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _MEMBER_TIMEOUT_S: Final = 3.0  # home's answer waits for theirs
 _OFFER_S: Final = 1.0
 _JSON: Final = b"application/json"
+_RULES_REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _OFFERS: Final = b"Accept: " + OFFER_ACCEPT.encode("ascii")
 _SMALL_BYTES: Final = 256 * 1024  # what is merged between two calls; more in a thread
 
@@ -92,7 +94,7 @@ class Merging:
             exchange.fail(namespace.reason, namespace.rule, namespace.message)
             return
         asked = question(
-            exchange.decided.info.path,
+            _RULES_REVIEWS,
             b"Accept: application/json",
             b"Content-Type: " + body.content_type.encode("latin-1"),
             b"Content-Length: %d" % len(body.content),
@@ -145,7 +147,9 @@ class Merging:
         """Ask a member on behalf of a call: it ends with the call."""
         at_home = member is self.home(exchange)
         timeout_s = member.limits.response_timeout_s if at_home else _MEMBER_TIMEOUT_S
-        inquiry = Inquiry(self.loop, then, limit=MAX_DISCOVERY_BYTES, timeout_s=timeout_s)
+        inquiry = Inquiry(
+            self.loop, guard(exchange, then), limit=MAX_DISCOVERY_BYTES, timeout_s=timeout_s
+        )
         client.hold(inquiry.cancel)
         inquiry.send_to(member, asked, exchange.ident)
 
@@ -311,12 +315,11 @@ class _Discovery:
     async def _work_aside(self, work: Callable[[], _T], then: Callable[[_T], None]) -> None:
         try:
             done = await aside(work)
-        except MemoryError:
-            message = "there is no memory to merge this document; ask for a smaller one"
-            self._exchange.fail(Reason.SERVICE_UNAVAILABLE, "overload/merging", message)
-            return
-        if not self._exchange.over:
-            then(done)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the client is told
+            fail(self._exchange, failure)
+        else:
+            if not self._exchange.over:
+                guard(self._exchange, then)(done)
 
     def _answer(self, home: Told, content: bytes | None) -> None:
         if content is None:

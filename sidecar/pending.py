@@ -6,12 +6,12 @@ anywhere, and whatever ends it gives back what it held.
 
 from __future__ import annotations
 
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sidecar.budget import Share
+from sidecar.defects import guard_stream
 from sidecar.gathering import Gathering
-from sidecar.grammar import CHUNKED
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.refusals import BODIES, BODY_TOO_LARGE
 from sidecar.stream import NEVER
@@ -45,20 +45,19 @@ def gather(
 ) -> None:
     """Hold a request back until its body is here; judge it then."""
     server = client.server
-    length = known.head.length
-    reserved = need.limit if length == CHUNKED else length
-    if length > need.limit:
+    if known.head.length > need.limit:
         client.refuse_request(BODY_TOO_LARGE, known, decided, close=True)
-    elif not server.reserve_body(reserved):
-        client.refuse_request(BODIES, known, decided, close=True, retry_after=1)
-    else:
-        pending = _Body(client, Gathering(known, decided, need.limit, reserved, trace))
-        client.pending = pending
-        # One for the whole body: one that drips would hold its share of memory for ever.
-        client.deadline = monotonic() + server.limits.body_timeout_s
-        if known.head.expect and not rest:
-            client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        pending.on_data(rest)
+        return
+    # Bytes and payload; of a body whose length is known, both are that.
+    most = 2 * known.head.length if known.head.length >= 0 else 3 * need.limit
+    share = Share(server.budget, known.caller.container, most)
+    pending = _Body(client, Gathering(known, decided, need.limit, trace), share)
+    client.pending = pending
+    # One for the whole body: one that drips would hold its share of memory for ever.
+    client.deadline = monotonic() + server.limits.body_timeout_s
+    if known.head.expect and not rest:
+        client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    pending.on_data(rest)
 
 
 def learn(
@@ -71,24 +70,30 @@ def learn(
 class _Body:
     """A body that is gathered."""
 
-    def __init__(self, client: Client, gathering: Gathering) -> None:
+    def __init__(self, client: Client, gathering: Gathering, share: Share) -> None:
         self.known = gathering.known
         self._client = client
         self._gathering = gathering
+        self._share = share
 
     def on_data(self, data: bytes) -> None:
         client, gathering = self._client, self._gathering
         refusal = gathering.feed(data)
+        if refusal is None and not self._share.grow(gathering.held):
+            refusal = BODIES
         if refusal is not None:
             client.drop_pending()
-            client.refuse_request(refusal, self.known, gathering.decided, close=True)
+            retry_after = 1 if refusal is BODIES else None
+            client.refuse_request(
+                refusal, self.known, gathering.decided, close=True, retry_after=retry_after
+            )
         elif gathering.done:
             client.pending = None
-            client.hold(partial(client.server.release_body, gathering.reserved))
+            client.hold(self._share.give_back)
             _judge_body(client, gathering, ())
 
     def drop(self) -> None:
-        self._client.server.release_body(self._gathering.reserved)
+        self._share.give_back()
 
 
 def _judge_body(client: Client, gathering: Gathering, asked: Asked) -> None:
@@ -136,7 +141,7 @@ class _Scope:
         self._asked = (*self._asked, scope)
         self._client.pending = self
         self._client.deadline = NEVER
-        self._client.server.kinds.learn(scope, self._learned)
+        self._client.server.kinds.learn(scope, guard_stream(self._client, self._learned))
 
     def on_data(self, data: bytes) -> None:
         if self._gathering is not None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.verdict import Denial, Reason
-from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED
+from sidecar.refusals import CLUSTER_MOVED, CLUSTER_REPLACED, ROUTE_CHANGED
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,7 +92,7 @@ class Readmission:
         elif self._stays(exchange.decided, judged):
             exchange.decided.plan = judged.plan
         else:
-            client.end_stream(exchange, CLUSTER_MOVED)
+            client.end_stream(exchange, ROUTE_CHANGED)
 
     def _learned(
         self, client: Client, exchange: Exchange, tries: int, failure: Denial | None

@@ -38,6 +38,11 @@ CLUSTER_MOVED = Denial(
     "route/moved",
     "this slice is served by another cluster now, because of the health of its members; list again",
 )
+ROUTE_CHANGED = Denial(
+    Reason.EXPIRED,
+    "route/changed",
+    "the policy has changed, and another cluster serves this now; begin anew, lists first",
+)
 FOREIGN_VERSION = Denial(
     Reason.EXPIRED,
     "route/version",
@@ -55,17 +60,6 @@ NOT_ACCEPTABLE = Denial(
     "route/accept",
     "objects of this route are checked on their way: accept application/json or "
     "application/vnd.kubernetes.protobuf",
-)
-NO_SEAT = Denial(
-    Reason.TOO_MANY_REQUESTS,
-    "limit/connections",
-    "as many calls as this cluster's limit allows are under way, and none has ended in time; "
-    "nothing was sent, try again",
-)
-NO_STREAM = Denial(
-    Reason.TOO_MANY_REQUESTS,
-    "limit/streams",
-    "as many watches, logs and tunnels are open as this cluster's limit allows; close some",
 )
 
 
@@ -85,4 +79,28 @@ def bad_body(why: str) -> Denial:
 
 def unreadable_body(why: str) -> Denial:
     """A body that must be rewritten for its cluster, and cannot be read."""
-    return Denial(Reason.BAD_REQUEST, "route/body", f"the request's body: {why}")
+    return Denial(
+        Reason.BAD_REQUEST,
+        "route/body",
+        f"the request's body cannot be read, and its versions must be rewritten: {why}",
+    )
+
+
+def no_seat(cluster: str, limit: int) -> Denial:
+    """As many calls are under way at the cluster as its limit allows."""
+    return Denial(
+        Reason.TOO_MANY_REQUESTS,
+        "limit/connections",
+        f"no call to cluster {cluster} could begin in time: its limits.maxConnections is {limit}, "
+        "shared by the containers of this pod; nothing was sent, try again",
+    )
+
+
+def no_stream(cluster: str, limit: int) -> Denial:
+    """As many streams are open at the cluster as its limit allows."""
+    return Denial(
+        Reason.TOO_MANY_REQUESTS,
+        "limit/streams",
+        f"no further watch, log or tunnel can be opened to cluster {cluster}: its "
+        f"limits.maxStreams is {limit}, shared by the containers of this pod; close some",
+    )

@@ -1,12 +1,13 @@
 """Owns the seats at one member: how many calls and streams may be under way there at once.
 
-A call that finds none waits its turn, and turns go around the containers, so that one with many
-calls does not starve one with few. Must not know what a call is.
+A call that finds none waits its turn. Turns go around the containers, and none may take the last
+seats while there are others, so that one with many calls, or slow ones, does not starve the rest.
+Must not know what a call is.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ WAIT_S: Final = 5.0
 class Seats:
     """The seats at one member; a limit of 0 is none."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: ClusterLimits) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: ClusterLimits, containers: int = 1
+    ) -> None:
         self.limits = limits
         self._loop = loop
-        self._streams = 0
-        self._calls = 0
+        self._others = containers - 1
+        self._streams: Counter[str] = Counter()  # by container
+        self._calls: Counter[str] = Counter()
         self._queues: dict[str, deque[Ticket]] = {}  # in the order of their turns
         self._seating = False
 
@@ -44,16 +48,15 @@ class Seats:
     def limited(self) -> bool:
         return self.limits != (0, 0)
 
-    def take_stream(self) -> bool:
+    def take_stream(self, container: str) -> bool:
         """A seat for a watch, a log or a tunnel; `give_stream` when it has ended."""
-        limit = self.limits.max_streams
-        if limit and self._streams >= limit:
+        if not self._is_free(self._streams, self.limits.max_streams, container):
             return False
-        self._streams += 1
+        self._streams[container] += 1
         return True
 
-    def give_stream(self) -> None:
-        self._streams -= 1
+    def give_stream(self, container: str) -> None:
+        self._streams[container] -= 1
 
     def claim(self, container: str, then: Callable[[bool], None]) -> Ticket:
         """A claim to a call's seat: `ask` for it, and give it back in any case."""
@@ -61,19 +64,19 @@ class Seats:
 
     def seat_or_queue(self, ticket: Ticket) -> None:
         """Now, or when its turn comes."""
-        if self._is_free():
+        if self._is_free(self._calls, self.limits.max_connections, ticket.container):
             self._seat(ticket)
         else:
             self._queues.setdefault(ticket.container, deque()).append(ticket)
             ticket.wait(self._loop)
 
     def _seat(self, ticket: Ticket) -> None:
-        self._calls += 1
+        self._calls[ticket.container] += 1
         ticket.seat()
 
-    def vacate(self) -> None:
+    def vacate(self, container: str) -> None:
         """A call has ended: whose turn is it?"""
-        self._calls -= 1
+        self._calls[container] -= 1
         self._seat_waiting()
 
     def _seat_waiting(self) -> None:
@@ -82,9 +85,8 @@ class Seats:
             return
         self._seating = True
         try:
-            while self._queues and self._is_free():
-                container, queue = next(iter(self._queues.items()))
-                del self._queues[container]
+            while (container := self._next()) is not None:
+                queue = self._queues.pop(container)
                 ticket = queue.popleft()
                 if queue:
                     self._queues[container] = queue
@@ -92,9 +94,16 @@ class Seats:
         finally:
             self._seating = False
 
-    def _is_free(self) -> bool:
+    def _next(self) -> str | None:
         limit = self.limits.max_connections
-        return not limit or self._calls < limit
+        waiting = (name for name in self._queues if self._is_free(self._calls, limit, name))
+        return next(waiting, None)
+
+    def _is_free(self, taken: Counter[str], limit: int, container: str) -> bool:
+        if not limit:
+            return True
+        share = max(limit - self._others, 1)
+        return taken.total() < limit and taken[container] < share
 
     def leave_queue(self, ticket: Ticket) -> None:
         """It waits no longer."""
@@ -135,7 +144,7 @@ class Ticket:
         self._stop_waiting()
         if self._seated:
             self._seated = False
-            self._seats.vacate()
+            self._seats.vacate(self.container)
 
     def _time_out(self) -> None:
         self._stop_waiting()

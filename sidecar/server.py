@@ -16,6 +16,8 @@ from sidecar.admin import Admin, AdminConnection
 from sidecar.adoption import Adoption
 from sidecar.audit import AuditLog
 from sidecar.books import Books
+from sidecar.budget import Budget
+from sidecar.defects import on_loop_failure
 from sidecar.downstream import Client
 from sidecar.executor import Executor
 from sidecar.failover import Failover
@@ -45,7 +47,6 @@ _TICK_S = 0.2
 _SLOW_TICKS = 5  # files and deadlines are looked at once a second
 _SETTLED_S = 2.0
 _QUIET_S = 1.0  # without a connection for so long, the application is taken for gone
-_GATHER_BYTES = 12 << 20
 _TRIM_AFTER = 200
 _ACCEPTS_PER_MEASURE = 16
 _ANY_PORT_NAMES = (
@@ -78,6 +79,7 @@ class Server:
         callers = open_callers(settings, identity.seed, namespace)
         self.books = Books(self.metrics, self.audit)
         self.limiter = Limiter()
+        self.budget = Budget(len(settings.containers))
         self.gate = Gate(_host_names(settings), callers, self.books, self.limiter)
         self.kinds = Kinds(self.loop, self.gate)
         self.failover = Failover(self.gate)
@@ -86,7 +88,6 @@ class Server:
         self.adoption = Adoption(self)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []
-        self._gathered = 0
         self._ticks = 0
         self._accepted = 0
         self._closed = 0
@@ -103,6 +104,7 @@ class Server:
         front = Admin(
             problem=self.problem, metrics=self.metrics.render, public=self.settings.metrics_public
         )
+        self.loop.set_exception_handler(on_loop_failure)
         self._listeners = [Listener(self.loop, sock, self._take) for sock in api]
         for sock in admin:
             server = await self.loop.create_server(lambda: AdminConnection(front), sock=sock)
@@ -148,17 +150,6 @@ class Server:
         """A client's connection is gone."""
         self.clients.discard(client)
         self._closed += 1
-
-    def reserve_body(self, size: int) -> bool:
-        """May a body of this size be held back until it is judged?"""
-        if self._gathered + size > _GATHER_BYTES:
-            return False
-        self._gathered += size
-        return True
-
-    def release_body(self, size: int) -> None:
-        """A body is no longer held."""
-        self._gathered -= size
 
     # -- the clock --------------------------------------------------------------------------------
 

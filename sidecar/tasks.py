@@ -12,6 +12,7 @@ from sidecar.log import log_event
 
 T = TypeVar("T")
 _SLICE_S = 0.0005
+_USUAL_S = sys.getswitchinterval()
 _running: set[asyncio.Task[Any]] = set()
 
 
@@ -40,14 +41,21 @@ async def aside(work: Callable[[], T]) -> T:
     The interpreter's lock changes hands every half millisecond meanwhile, not every five: calls
     wait for it.
     """
-    before = sys.getswitchinterval()
+    _Aside.count += 1
     sys.setswitchinterval(_SLICE_S)
     try:
-        task = asyncio.get_running_loop().run_in_executor(None, work)
-    except RuntimeError:  # no thread can be started
-        sys.setswitchinterval(before)
-        return work()
-    try:
+        try:
+            task = asyncio.get_running_loop().run_in_executor(None, work)
+        except RuntimeError:  # no thread can be started
+            return work()
         return await task
     finally:
-        sys.setswitchinterval(before)
+        _Aside.count -= 1
+        if not _Aside.count:
+            sys.setswitchinterval(_USUAL_S)
+
+
+class _Aside:
+    """How much is under way in threads."""
+
+    count = 0

@@ -1,5 +1,8 @@
 """A new snapshot under traffic: it applies to the next call, and to what is open."""
 
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +20,7 @@ from tests.multicluster.scene import (
 )
 from tests.raw_client import RawClient, render_request
 from tests.scripted_server import Connection, ScriptedServer
-from tests.sidecar_process import SidecarProcess
+from tests.sidecar_process import Cluster, SidecarProcess
 
 MINE = "/api/v1/namespaces/team-a/configmaps"
 OTHERS = "/api/v1/namespaces/team-b/configmaps"
@@ -126,6 +129,32 @@ def test_a_bad_snapshot_disturbs_nothing(planes: Planes, sidecar: SidecarProcess
         assert "routes[0].to.members[0].cluster" in " ".join(refused["errors"])
         assert mine.is_open()
         assert sidecar.request("GET", MINE).status == 200
+
+
+def test_a_call_that_waits_does_not_fall_back_by_rules_of_before(
+    planes: Planes, make_sidecar: Callable[..., SidecarProcess]
+) -> None:
+    """Its member hangs, the route is taken away, and then its connection fails."""
+    slice_ = route("slice", {"resources": ["configmaps"]}, standIns=["home"])
+    home = planes.clusters[0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = Cluster(f"https://127.0.0.1:{silent.getsockname()[1]}", home.ca_pem, token="t")
+        sidecar = make_sidecar(
+            (home, hanging),
+            rules={"tenant": None, "routes": [slice_]},
+            env={"MCA_HANDSHAKE_TIMEOUT": "3"},
+        )
+        told: list[Any] = []
+        caller = threading.Thread(target=lambda: told.append(sidecar.request("GET", MINE)))
+        caller.start()
+        time.sleep(0.5)
+        reload(sidecar, (home, hanging), tenant=None, routes=[])
+        caller.join(10)
+    assert [answer.status for answer in told] == [503]
+    assert told[0].headers["Mca-Decision"] == "upstream/unreachable"
+    assert sidecar.request("GET", MINE).status == 200
+    assert not sidecar.events("call_failed")
+    assert not sidecar.events("connection_failed")
 
 
 KINDS = b'{"kind":"APIResourceList","resources":[{"name":"pods","namespaced":true}]}'

@@ -22,7 +22,7 @@ def gather(*fields: bytes, limit: int = 100) -> Gathering:
     info = request_info("POST", target)
     assert isinstance(info, RequestInfo)
     known = Known(head, CALLER, {})
-    return Gathering(known, Decided(LINE, info, CALLER), limit, 2 * limit, b"trace")
+    return Gathering(known, Decided(LINE, info, CALLER), limit, b"trace")
 
 
 def test_a_body_of_known_length() -> None:
@@ -37,7 +37,7 @@ def test_a_body_of_known_length() -> None:
     assert gathering.rest == b"GET /next"
     assert gathering.raw() == b"abcd"
     assert gathering.body() == Body("application/json", b"abcd", "gzip")
-    assert (gathering.reserved, gathering.trace) == (200, b"trace")
+    assert (gathering.held, gathering.trace) == (8, b"trace")
     assert gathering.known.caller is gathering.decided.caller is CALLER
 
 

@@ -2,12 +2,14 @@ import pytest
 
 from sidecar import refusals
 from sidecar.policy.verdict import REASON_CODES, Denial
-from sidecar.refusals import bad_body, head_too_large, unreadable_body
+from sidecar.refusals import bad_body, head_too_large, no_seat, no_stream, unreadable_body
 
 EVERY = {
     **{name: value for name, value in vars(refusals).items() if isinstance(value, Denial)},
     "head_too_large": head_too_large(8192),
     "bad_body": bad_body("a chunk size is malformed"),
+    "no_seat": no_seat("west", 4),
+    "no_stream": no_stream("west", 4),
     "unreadable_body": unreadable_body("it is not JSON"),
 }
 
@@ -26,8 +28,9 @@ EVERY = {
         ("FOREIGN_VERSION", 410),
         ("FOREIGN_WRITE", 409),
         ("NOT_ACCEPTABLE", 406),
-        ("NO_SEAT", 429),
-        ("NO_STREAM", 429),
+        ("ROUTE_CHANGED", 410),
+        ("no_seat", 429),
+        ("no_stream", 429),
         ("unreadable_body", 400),
         ("head_too_large", 431),
         ("bad_body", 400),

@@ -92,9 +92,28 @@ def test_a_seat_may_be_left_while_it_is_given(loop: asyncio.AbstractEventLoop) -
 def test_streams_are_counted_apart(loop: asyncio.AbstractEventLoop) -> None:
     scene = Scene(loop, 1, 2)
     scene.ask("a1")
-    assert [scene.seats.take_stream() for _ in range(3)] == [True, True, False]
-    scene.seats.give_stream()
-    assert scene.seats.take_stream()
+    assert [scene.seats.take_stream("a") for _ in range(3)] == [True, True, False]
+    scene.seats.give_stream("a")
+    assert scene.seats.take_stream("b")
+
+
+@pytest.mark.parametrize(
+    ("containers", "limit", "share"), [(1, 4, 4), (2, 4, 3), (3, 4, 2), (9, 4, 1), (2, 1, 1)]
+)
+def test_nobody_takes_the_last_seats_while_there_are_others(
+    loop: asyncio.AbstractEventLoop, containers: int, limit: int, share: int
+) -> None:
+    """However long it keeps them."""
+    seats = Seats(loop, ClusterLimits(limit, limit), containers)
+    told: list[bool] = []
+    for _ in range(9):
+        seats.claim("a", told.append).ask()
+    assert len(told) == share
+    assert sum(seats.take_stream("a") for _ in range(9)) == share
+    if share < limit:
+        seats.claim("b", told.append).ask()
+        assert len(told) == share + 1
+        assert seats.take_stream("b")
 
 
 @pytest.mark.parametrize(("limit", "seated"), [(3, 3), (0, 5), (1, 1)])
