@@ -45,10 +45,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(self._exit_code, f"{self.prog}: {message}\n")
 
 
-def complain(text: str) -> None:
+def complain(text: str, command: str = "mca") -> None:
     """One line, or one for each line of the text, on standard error."""
     for line in text.splitlines():
-        sys.stderr.write(f"mca: {printable(line)}\n")
+        sys.stderr.write(f"{command}: {printable(line)}\n")
     sys.stderr.flush()
 
 

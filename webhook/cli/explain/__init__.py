@@ -6,7 +6,6 @@ Must not do what its parts do: here a snapshot, a caller and a question are put 
 import argparse
 import sys
 
-from sidecar.policy.decide import compile_policy
 from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.verdict import Body, Caller, Denial
 from webhook.cli.arguments import Parser, complain, tell
@@ -19,6 +18,7 @@ from webhook.cli.policy.kinds import KindError, Kinds
 from webhook.cli.policy.snapshot_source import SourceError, load_snapshot
 
 EXIT_DENIED = 1
+_COMMAND = "mca explain"
 _USUAL_CONTAINER = "app"
 _USUAL_ACCOUNT = "default"
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     try:
         told = _explain(given)
     except (SourceError, QuestionError, KindError, UndecidedError) as error:
-        complain(str(error))
+        complain(str(error), _COMMAND)
         return EXIT_ERROR
     tell([render_json(told) if given.json else render_text(told)])
     return 0 if told.allowed else EXIT_DENIED
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 def _make_parser() -> Parser:
     parser = Parser(
-        prog="mca explain",
+        prog=_COMMAND,
         usage=_USAGE,
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -115,7 +115,7 @@ def _make_parser() -> Parser:
     cluster.add_argument("--kubeconfig", metavar="PATH")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("verb", metavar="VERB")
-    parser.add_argument("target", metavar="TARGET")
+    parser.add_argument("target", metavar="TARGET", nargs="+")
     return parser
 
 
@@ -125,11 +125,15 @@ def _explain(given: argparse.Namespace) -> Explanation:
     place = Place(
         given.namespace or "", caller.namespace, given.all_namespaces, given.subresource or ""
     )
-    question = read_question(given.verb, given.target, place, kinds)
+    if len(given.target) > 1:
+        raise QuestionError(
+            f"one TARGET is asked about: write {'/'.join(given.target[:2])} to name an object"
+        )
+    question = read_question(given.verb, given.target[0], place, kinds)
     if isinstance(question, Denial):
         return Explanation(source, snapshot, caller, None, Judgement(question))
     audiences = frozenset(given.api_audience) or None
-    judge = Judge(compile_policy(snapshot, audiences), kinds)
+    judge = Judge(snapshot, audiences, kinds)
     body = _read_body(given, question)
     judgement = judge.judge(caller, question.info, body)
     steps = judge.list_steps(caller, question.info, body, judgement)

@@ -65,6 +65,8 @@ def read_question(verb: str, target: str, place: Place, kinds: Kinds) -> Questio
         if place.namespace or place.everywhere or place.subresource:
             raise QuestionError("a path says all by itself: leave out -n, -A and --subresource")
         return _ask(verb, method, target)
+    if "://" in target:
+        raise QuestionError(f"{target!r} names a server: give the path alone, as in /api/v1/pods")
     short = _read_short(target, place, kinds)
     path = _write_path(verb, method, short)
     name = short.name if method == "POST" and not short.subresource else ""

@@ -19,15 +19,23 @@ _AFTER_PERMIT_RULES = frozenset(
         "policy/no-plan",
         "route/accept",
         "route/body",
+        "route/changed",
         "route/foreign-write",
         "route/moved",
         "route/version",
+        "snapshot/cluster",
     }
 )
 # Rules that speak before policy does, or where it could not.
-_BEFORE_POLICY = ("http/", "identity/", "overload/", "request/", "snapshot/", "target/")
+_BEFORE_POLICY = ("http/", "identity/", "internal/", "overload/", "request/", "target/")
 _BEFORE_POLICY_RULES = frozenset(
-    {"policy/changed", "policy/undecided", "tenant/unknown-kind", "tenant/unknown-scope"}
+    {
+        "policy/changed",
+        "policy/undecided",
+        "snapshot/none",
+        "tenant/unknown-kind",
+        "tenant/unknown-scope",
+    }
 )
 
 

@@ -15,7 +15,7 @@ from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.snapshot_routes import Match, Route
 from sidecar.policy.snapshot_tenant import Permission, Tenant
 from webhook.cli.policy.covering import Covering, PathCovering
-from webhook.cli.policy.kinds import list_built_in
+from webhook.cli.policy.kinds import SELF_REVIEWS, list_built_in
 
 _ANY = "*"
 _PROXIES = frozenset({"pods/proxy", "services/proxy", "nodes/proxy"})
@@ -23,10 +23,6 @@ _PROXIES = frozenset({"pods/proxy", "services/proxy", "nodes/proxy"})
 _RESERVED = frozenset((group, kind) for group, kinds, _ in RESERVED for kind in kinds)
 _WHOLLY_RESERVED = frozenset(
     kind for _, kinds, verbs in RESERVED if _ANY in verbs for kind in kinds
-)
-# Allowed to everyone, whatever permissions say.
-_SELF_REVIEWS = frozenset(
-    {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
 )
 _STAYING_HOME = _RESERVED | {
     ("coordination.k8s.io", "leases"),
@@ -135,9 +131,7 @@ def _find_in_permission(tenant: Tenant, number: int) -> Iterator[Finding]:
             if set(permission.groups) == {_ANY}:
                 what = "is never allowed so: groups must name its group, * is not enough"
                 yield Finding(where, what)
-        elif (
-            resource not in _SELF_REVIEWS and _has_namespaces(permission.groups, resource) is False
-        ):
+        elif resource not in SELF_REVIEWS and _has_namespaces(permission.groups, resource) is False:
             yield Finding(
                 where,
                 "is never allowed here, it has no namespaces: name it in tenant.clusterResources",

@@ -6,10 +6,11 @@ comes from the table of built-in ones, from hints and from the form of the call.
 
 from typing import NamedTuple
 
-from sidecar.policy.decide import Policy, decide
+from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.explanation import Step, explain
 from sidecar.policy.requestinfo import RequestInfo
 from sidecar.policy.scopes import Scopes
+from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.verdict import (
     Answer,
     Body,
@@ -19,12 +20,15 @@ from sidecar.policy.verdict import (
     NeedScope,
     Permit,
 )
-from webhook.cli.policy.kinds import CLUSTER, NAMESPACED, Kind, Kinds
+from webhook.cli.policy.kinds import CLUSTER, NAMESPACED, SELF_REVIEWS, Kind, Kinds
 
 # A review asks about one kind; what a decision needs is known after the kind and its stand-ins.
 _MOST_QUESTIONS = 8
-# More than any cluster serves; recorded calls can name kinds without end.
-_MOST_KINDS = 4096
+# Recorded calls can name kinds without end.
+_MOST_KINDS = 500
+# What is refused by these is refused before the kind's scope counts.
+_BEFORE_SCOPE = ("guard/", "body/", "tenant/namespace")
+_KindKey = tuple[str, str, str]
 
 
 class UndecidedError(Exception):
@@ -40,30 +44,39 @@ class Judgement(NamedTuple):
 
 
 class Judge:
-    """One policy, and what is known of kinds."""
+    """One snapshot, and what is known of kinds."""
 
-    def __init__(self, policy: Policy, kinds: Kinds) -> None:
-        self._policy = policy
+    def __init__(
+        self, snapshot: Snapshot, api_audiences: frozenset[str] | None, kinds: Kinds
+    ) -> None:
+        self._policy = compile_policy(snapshot, api_audiences)
+        self._clusters = [cluster.name for cluster in snapshot.clusters]
+        self._scoped = snapshot.tenant is not None
         self._kinds = kinds
         self._scopes = Scopes()
-        self._learned: dict[tuple[str, str, str], dict[str, bool]] = {}
-        self._assumed: dict[tuple[str, str, str, str], str] = {}
+        self._learned: dict[_KindKey, bool] = {}
 
     def judge(self, caller: Caller, info: RequestInfo, body: Body) -> Judgement:
         """The verdict; `body` counts only where the decision asks for one."""
+        asked = (info.group, info.version, info.resource)
+        told: dict[_KindKey, str] = {}
+        if self._scoped and info.is_resource and info.resource not in SELF_REVIEWS:
+            # As a sidecar knows it that has served a while.
+            self._learn(asked, self._find_known(asked), told)
         given: Body | None = None
-        assumed: list[str] = []
         for _ in range(_MOST_QUESTIONS):
             verdict = decide(self._policy, self._scopes, caller, info, given)
             if isinstance(verdict, NeedScope):
-                self._learn(verdict, info)
+                needed = (verdict.group, verdict.version, verdict.resource)
+                self._learn(needed, self._find(needed, info), told)
             elif isinstance(verdict, NeedBody) and given is None:
                 given = body
             elif isinstance(verdict, NeedBody):
                 break
             else:
-                assumed += self._told(info)
-                return Judgement(verdict, tuple(assumed), given is not None)
+                if verdict.rule.startswith(_BEFORE_SCOPE) and isinstance(verdict, Denial):
+                    told.clear()
+                return Judgement(verdict, tuple(told.values()), given is not None)
         raise UndecidedError("the decision hangs on more than can be known here")
 
     def list_steps(
@@ -73,46 +86,53 @@ class Judge:
         given = body if judgement.by_body else None
         return explain(self._policy, caller, info, self._scopes, given).steps
 
-    def _learn(self, need: NeedScope, info: RequestInfo) -> None:
-        """Answer in the place of the member's discovery."""
-        namespaced, why = self._find(need, info)
-        if len(self._assumed) >= _MOST_KINDS:
+    def _learn(
+        self, key: _KindKey, found: tuple[bool, str] | None, told: dict[_KindKey, str]
+    ) -> None:
+        """Answer in the place of the members' discovery."""
+        if found is None:
+            return
+        group, version, resource = key
+        namespaced, why = found
+        title = Kind(group, version, resource, namespaced).title
+        scope = "has namespaces" if namespaced else "has no namespaces"
+        told[key] = f"{title} {scope}, {why}: at run time the cluster's discovery tells"
+        if self._learned.get(key) is namespaced:
+            return
+        if len(self._learned) >= _MOST_KINDS:
             self._scopes = Scopes()
             self._learned.clear()
-            self._assumed.clear()
-        key = (need.cluster, need.group, need.version)
-        kinds = self._learned.setdefault(key, {})
-        kinds[need.resource] = namespaced
-        self._scopes.learn(*key, kinds)
-        # What was not asked for yet is not absent.
-        self._scopes.doubt(*key)
-        kind = Kind(need.group, need.version, need.resource, namespaced)
-        scope = "has namespaces" if namespaced else "has no namespaces"
-        self._assumed[(*key, need.resource)] = (
-            f"{kind.title} {scope}, {why}: at run time {need.cluster}'s discovery tells"
-        )
+        self._learned[key] = namespaced
+        known = {
+            other: scope
+            for (of_group, of_version, other), scope in self._learned.items()
+            if (of_group, of_version) == (group, version)
+        }
+        for cluster in self._clusters:
+            self._scopes.learn(cluster, group, version, known)
+            # What was not asked for yet is not absent.
+            self._scopes.doubt(cluster, group, version)
 
-    def _find(self, need: NeedScope, info: RequestInfo) -> tuple[bool, str]:
-        known = self._kinds.namespaced(need.group, need.resource)
+    def _find_known(self, key: _KindKey) -> tuple[bool, str] | None:
+        group, _, resource = key
+        known = self._kinds.namespaced(group, resource)
+        if known is None:
+            return None
+        hinted = self._kinds.is_hinted(group, resource)
+        return known, "by --kinds" if hinted else "as built into Kubernetes"
+
+    def _find(self, key: _KindKey, info: RequestInfo) -> tuple[bool, str]:
+        known = self._find_known(key)
         if known is not None:
-            hinted = self._kinds.is_hinted(need.group, need.resource)
-            return known, "by --kinds" if hinted else "as built into Kubernetes"
-        asked_for = (info.group, info.resource) == (need.group, need.resource)
-        if asked_for and info.namespace:
-            return True, "by the form of the call"
-        if asked_for and info.name:
-            return False, "by the form of the call"
-        title = Kind(need.group, need.version, need.resource, None).title
+            return known
+        group, _, resource = key
+        if (info.group, info.resource) == (group, resource):
+            if info.namespace:
+                return True, "by the form of the call"
+            if info.name:
+                return False, "by the form of the call"
+        title = Kind(group, "", resource, None).title
         raise UndecidedError(
             f"whether {title} has namespaces is not known here:"
             f" give --kinds {title}={NAMESPACED} or --kinds {title}={CLUSTER}"
         )
-
-    def _told(self, info: RequestInfo) -> list[str]:
-        """What was assumed of this call's kind, or of any that a review asked about."""
-        return [
-            text
-            for (_, group, version, resource), text in self._assumed.items()
-            if (group, version, resource) == (info.group, info.version, info.resource)
-            or info.group == "authorization.k8s.io"
-        ]

@@ -9,21 +9,20 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from sidecar.policy.decide import compile_policy
 from sidecar.policy.verdict import Answer, Body, Denial
 from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
 from webhook.cli.policy.audit_lines import NotAudit, Outcome, Record, Unreadable, read_line
 from webhook.cli.policy.changes import Changes, find_change
 from webhook.cli.policy.judgement import Judge, UndecidedError
-from webhook.cli.policy.kinds import KindError, Kinds
+from webhook.cli.policy.kinds import SELF_REVIEWS, KindError, Kinds
 from webhook.cli.policy.snapshot_source import SourceError, load_snapshot
 
 EXIT_INTERRUPTED = 130
+_COMMAND = "mca policy replay"
 _MAX_LINE_BYTES = 1024 * 1024
 _MAX_REASONS = 100
 _SHOWN_REASONS = 10
-_SELF_REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews"})
 # What the guards let pass was not recorded: bodies that they let pass stand in.
 _PLAIN_BODY = Body("application/json", b"{}")
 _PATCH_BODY = Body("application/merge-patch+json", b"{}")
@@ -49,7 +48,7 @@ examples:
 def main(arguments: list[str]) -> int:
     """Replay the lines; the exit code."""
     parser = Parser(
-        prog="mca policy replay",
+        prog=_COMMAND,
         usage=_USAGE,
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -70,17 +69,17 @@ def main(arguments: list[str]) -> int:
         kinds = Kinds(given.kinds)
         snapshot = load_snapshot(given.snapshot)
         # The API server's audiences count for guards alone.
-        replay = Replay(Judge(compile_policy(snapshot, frozenset()), kinds))
+        replay = Replay(Judge(snapshot, frozenset(), kinds))
         with _open(given.audit) as file:
             for line in _read_lines(file):
                 replay.take(line)
     except (SourceError, KindError) as error:
-        complain(str(error))
+        complain(str(error), _COMMAND)
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     if not replay.calls:
-        complain(f"{given.audit}: holds no audit line of version 1")
+        complain(f"{given.audit}: holds no audit line of version 1", _COMMAND)
         return EXIT_ERROR
     tell(replay.render_json() if given.json else replay.render_text(snapshot.revision))
     return EXIT_FINDINGS if replay.changes.count else 0
@@ -112,7 +111,7 @@ class Replay:
             return
         if old.rule.startswith("guard/"):
             return
-        if record.info.resource in _SELF_REVIEWS:
+        if record.info.resource in SELF_REVIEWS:
             self._leave("questions about the caller's own rights, whose bodies are not recorded")
             return
         try:

@@ -44,7 +44,7 @@ Limits, the cluster's own RBAC and its admission still decide; nothing was sent 
 
 Assumed:
   - container app: --as-container names another
-  - pods has namespaces, as built into Kubernetes: at run time eu-1's discovery tells
+  - pods has namespaces, as built into Kubernetes: at run time the cluster's discovery tells
 """
     )
 
@@ -215,8 +215,10 @@ def test_without_a_tenant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("list", "/apis/x.com/v1/widgets"), "give --kinds widgets.x.com=namespaced or"),
-        (("get", "widgets"), "'widgets' is no kind built into Kubernetes"),
+        (("list", "/apis/apps/v1/widgets"), "give --kinds widgets.apps=namespaced or"),
+        (("get", "widgets"), "mca explain: 'widgets' is no kind built into Kubernetes"),
+        (("get", "pod", "web"), "one TARGET is asked about: write pod/web to name an object"),
+        (("GET", "https://x/api"), "names a server: give the path alone, as in /api/v1/pods"),
         (("get", "po", "--kinds=x"), "'x' tells no scope"),
         (("get", "po", "--body=/no/such"), "--body /no/such: No such file or directory"),
         (("get", "po", "--as-container=mca"), "the sidecar's own calls pass no policy"),

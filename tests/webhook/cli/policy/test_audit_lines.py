@@ -70,6 +70,7 @@ def test_what_the_sidecar_writes_is_read_back(method: str, path: str) -> None:
             Outcome(True, "", "r", ("a",)),
         ),
         ({"decision": "denial", "rule": "route/version"}, Outcome(True, "")),
+        ({"decision": "denial", "rule": "snapshot/cluster"}, Outcome(True, "")),
         # Not decided by policy.
         ({"decision": "denial", "rule": "target/canonical"}, None),
         ({"decision": "denial", "rule": "snapshot/none"}, None),

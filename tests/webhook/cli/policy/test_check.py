@@ -11,9 +11,17 @@ HIDDEN = document(tenant(permission("all"), permission("more", resources=["pods"
 WRONG = document(tenant(permission("a", verbs=["look"])), route("r", "nowhere", PODS))
 
 
-def test_one_in_order_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", write(tmp_path / "a"), write(tmp_path / "b", document(None))]) == 0
-    assert capsys.readouterr() == ("", "")
+def test_one_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write(tmp_path / "a"), write(tmp_path / "b", document(None))]
+    assert main(["check", *files]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert said.out.splitlines() == [
+        f"{tmp_path}/a: fine: tenant acme with 4 rules; clusters: home, eu-1, us-1; routes: builds",
+        f"{tmp_path}/b: fine: no tenant; clusters: home, eu-1, us-1; routes: none",
+    ]
+    assert main(["check", "--json", *files]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_every_error_and_every_warning_with_its_path(
@@ -22,6 +30,7 @@ def test_every_error_and_every_warning_with_its_path(
     files = [write(tmp_path / "w", HIDDEN), write(tmp_path / "e", WRONG), write(tmp_path / "o")]
     assert main(["check", *files]) == 1
     said = capsys.readouterr().out.splitlines()
+    assert said.pop().startswith(f"{tmp_path}/o: fine: ")
     assert said[0] == (
         f"{tmp_path}/w: warning: tenant.permissions[1]: adds nothing: 'all' allows all of it"
     )
@@ -46,7 +55,7 @@ def test_a_file_that_is_not_there_does_not_hide_the_others(
 ) -> None:
     assert main(["check", str(tmp_path / "no"), write(tmp_path / "e", WRONG)]) == 2
     said = capsys.readouterr()
-    assert said.err == f"mca: {tmp_path}/no: No such file or directory\n"
+    assert said.err == f"mca policy check: {tmp_path}/no: No such file or directory\n"
     assert len(said.out.splitlines()) == 2
 
 

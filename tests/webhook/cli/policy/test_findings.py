@@ -6,7 +6,6 @@ import time
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from sidecar.policy.decide import compile_policy
 from sidecar.policy.requestinfo import RequestInfo
 from sidecar.policy.snapshot import Snapshot, parse_snapshot
 from sidecar.policy.verdict import Body, Caller, Permit
@@ -240,7 +239,7 @@ ROUTES = st.lists(st.tuples(MATCHES, st.integers(0, 2)), min_size=1, max_size=5)
 
 def decide_all(content: Raw) -> tuple[set[str], set[str]]:
     """The rules and the routes that decided any of the calls."""
-    judge = Judge(compile_policy(parse(content), frozenset()), Kinds())
+    judge = Judge(parse(content), frozenset(), Kinds())
     rules, routes = set(), set()
     for info, caller in itertools.product(CALLS, CALLERS):
         verdict = judge.judge(caller, info, Body("application/json", b"{}")).verdict

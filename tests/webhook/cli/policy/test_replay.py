@@ -97,7 +97,7 @@ def test_changes_are_grouped_and_counted_with_the_gravest_first(
 def test_what_cannot_be_told_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     review = {"group": "authorization.k8s.io", "objectNamespace": ""}
     lines = [
-        line("list", "widgets", group="x.com", objectNamespace=""),
+        line("list", "widgets", group="apps", objectNamespace=""),
         line("create", "selfsubjectaccessreviews", **review),
         line("list", "pods", decision="denial", rule="target/canonical"),
         line("list", "pods", **DEVELOP),
@@ -109,10 +109,10 @@ def test_what_cannot_be_told_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert said.startswith("4 calls replayed by revision r1: none would change\n")
     assert "       3  were not decided again:\n" in said
-    assert "               1  whether widgets.x.com has namespaces is not known here:" in said
+    assert "               1  whether widgets.apps has namespaces is not known here:" in said
     assert "       3  lines could not be read:\n" in said
     assert "               1  longer than 1048576 bytes\n" in said
-    assert replay(tmp_path, lines[0], options=("--kinds", "widgets.x.com=cluster")) == 1
+    assert replay(tmp_path, lines[0], options=("--kinds", "widgets.apps=cluster")) == 1
 
 
 def test_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +166,9 @@ def test_errors(
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     snapshot = write(tmp_path / "s", document(None))
     assert main(["replay", str(tmp_path / "no"), "--snapshot", snapshot]) == 2
-    assert capsys.readouterr().err == f"mca: {tmp_path}/no: No such file or directory\n"
+    assert (
+        capsys.readouterr().err == f"mca policy replay: {tmp_path}/no: No such file or directory\n"
+    )
 
 
 def test_any_number_of_lines_is_read_in_the_same_memory(tmp_path: Path) -> None:
