@@ -126,6 +126,8 @@ def _resource_info(
     subresource = parts[at + 2] if len(parts) > at + 2 and verb != "proxy" else ""
     query = dict(target.query) if target.query else _NO_QUERY
     if not name:
+        if verb == "get" and _costs_much(query):
+            return _COSTLY
         verb, name = _judge_nameless(verb, query)
     selects = bool(query) and verb in _VERBS_WITH_SELECTORS and not via_prefix
     return RequestInfo(
@@ -169,6 +171,24 @@ def _judge_special(method: str, verb: str, *, missing: bool) -> Denial | None:
             f"{method} under /watch/ is not served: a watch is a GET",
         )
     return None
+
+
+# Client libraries send a few hundred bytes where they watch one object by its name; to tell whether
+# the server would read the name takes a microsecond a byte.
+_MAX_SELECTOR: Final = 2048
+_COSTLY: Final = Denial(
+    Reason.BAD_REQUEST,
+    "request/selectors",
+    f"a field selector on metadata.name stands with selectors of more than {_MAX_SELECTOR} "
+    "characters: get the object by its name, or select by labels alone",
+)
+
+
+def _costs_much(query: dict[str, str]) -> bool:
+    fields = query.get("fieldSelector", "")
+    if "metadata.name" not in fields:
+        return False
+    return max(len(fields), len(query.get("labelSelector", ""))) > _MAX_SELECTOR
 
 
 def _judge_nameless(verb: str, query: dict[str, str]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from sidecar.policy.plans import members_of, plan_call, plan_path
 from sidecar.policy.routing import choose_route, compile_routes, route_hangs_on_name, select_routes
 from sidecar.policy.self_reviews import SelfReview
 from sidecar.policy.tenancy import (
+    DEFAULT_DENY,
     Allowed,
     compile_tenant,
     judge_namespace,
@@ -23,7 +24,7 @@ from sidecar.policy.tenancy import (
     permission_hangs_on_name,
 )
 from sidecar.policy.tenant_calls import judge_call, judge_written
-from sidecar.policy.verdict import HOME, HOME_PLAN, Denial, NeedBody, NeedScope
+from sidecar.policy.verdict import HOME, HOME_PLAN, Denial, NeedBody, NeedScope, Reason
 from sidecar.policy.written_objects import is_named_by_body, judge_owners, name_of_body
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
 # Without a tenant, what may be done is for each cluster's RBAC alone.
 _BY_RBAC: Final = Allowed("default/rbac")
 _OPEN: Final = Allowed("default/discovery")
+# Patterns are matched in linear time, which a name of 250 KB would make long.
+_MAX_NAME: Final = 253
+_LONG_NAME: Final = Denial(
+    Reason.FORBIDDEN,
+    DEFAULT_DENY,
+    f"no rule speaks of a name of more than {_MAX_NAME} characters: give the object a shorter one",
+)
 
 
 class Rulebook:
@@ -71,10 +79,9 @@ class Rulebook:
     ) -> Permit | Denial | NeedBody | NeedScope:
         """A call on a resource; `asked`: it is not made, but asked about, and there is no body."""
         tenancy = self.tenancy
-        if tenancy is not None:
-            refused = judge_namespace(tenancy, info)
-            if refused is not None:
-                return refused
+        refused = self._judge_at_once(info)
+        if refused is not None:
+            return refused
         routes = select_routes(self.routing, info, caller)
         name = ObjectName(info.name)
         if not asked and is_named_by_body(info) and self._hangs_on_name(info, caller, routes):
@@ -114,6 +121,12 @@ class Rulebook:
         """What callers ask about themselves."""
         review = SelfReview(self, closed_audiences, scopes, caller, permit)
         return review.decide(resource, body)
+
+    def _judge_at_once(self, info: RequestInfo) -> Denial | None:
+        """What needs no rule, nor anything to be known of the kind."""
+        if len(info.name) > _MAX_NAME:
+            return _LONG_NAME
+        return None if self.tenancy is None else judge_namespace(self.tenancy, info)
 
     def _hangs_on_name(self, info: RequestInfo, caller: Caller, routes: int) -> bool:
         if route_hangs_on_name(self.routing, routes, info):

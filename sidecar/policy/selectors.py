@@ -57,6 +57,8 @@ def exact_field(selector: str, field: str) -> str | None:
 
     None also where the selector does not parse.
     """
+    if field not in selector:
+        return None
     found: str | None = None
     # The terms stand between unescaped commas; the server sorts them before it looks for the first
     # that matches.

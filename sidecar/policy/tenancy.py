@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DENY: Final = "default/deny"
 _AUDITED: Final = "default/audit"
+# Longer than any that the API server has.
+_MAX_PATH: Final = 1024
 _COLLECTIONS: Final = frozenset({"list", "watch", "deletecollection"})
 
 
@@ -173,7 +175,8 @@ def may_allow(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> bool:
 
 def judge_path(tenancy: Tenancy, info: RequestInfo, caller: Caller) -> Allowed | Denial:
     """A path that is no resource."""
-    rules = tenancy.paths.select(info.verb, info.path, caller)
+    known = len(info.path) <= _MAX_PATH
+    rules = tenancy.paths.select(info.verb, info.path, caller) if known else 0
     denies = rules & ~tenancy.path_allows
     if denies:
         rule = tenancy.path_rules[first_rule(denies)].rule

@@ -232,3 +232,32 @@ def test_what_is_about_a_namespace_itself(raw: str, expected: bool) -> None:
     info = request_info("GET", target)
     assert isinstance(info, RequestInfo)
     assert is_namespace_object(info) == expected
+
+
+LONG = "a%3Db," * 600
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"fieldSelector=metadata.name%3Dx&labelSelector={LONG}",
+        f"fieldSelector={LONG}metadata.name%3Dx",
+        f"watch=1&fieldSelector=a%3Db,metadata.name!%3Dx&labelSelector={LONG}",
+    ],
+)
+def test_selectors_that_take_long_to_read(query: str) -> None:
+    for method in ("GET", "HEAD"):
+        refused = ask(method, f"/api/v1/namespaces/a/pods?{query}")
+        assert isinstance(refused, Denial)
+        assert (REASON_CODES[refused.reason], refused.rule) == (400, "request/selectors")
+    for method, path in (("DELETE", "pods"), ("GET", "pods/x")):
+        assert isinstance(ask(method, f"/api/v1/namespaces/a/{path}?{query}"), RequestInfo)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [f"labelSelector={LONG}", f"fieldSelector={LONG}", f"fieldSelector=a%3Db&labelSelector={LONG}"],
+)
+def test_long_selectors_that_name_nothing_are_not_read(query: str) -> None:
+    found = info("GET", f"/api/v1/namespaces/a/pods?{query}")
+    assert (found.verb, found.name) == ("list", "")

@@ -256,3 +256,9 @@ def test_what_is_only_asked_about_needs_no_body() -> None:
     for by in (ROUTED, BOTH):
         permit = permitted(ask(by, "POST", path, {"spec": {"resourceAttributes": asked}}))
         assert permit.plan == Plan(PlanKind.SINGLE, ("east",), "builds")
+
+
+def test_no_rule_speaks_of_endless_names() -> None:
+    for by in (SCOPED, ROUTED, AUDIT):
+        assert refused(ask(by, "GET", f"{A}/pods/{'a' * 254}")) == "default/deny"
+        assert isinstance(ask(by, "GET", f"{A}/pods/{'a' * 253}"), Permit)

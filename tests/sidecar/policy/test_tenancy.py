@@ -408,6 +408,7 @@ PATHS = tenancy(
         ("POST", "/metrics", "default/deny", False),
         ("GET", "/debug/pprof", "default/deny", False),
         ("GET", "/openid/v1/jwks", "default/deny", False),
+        ("GET", "/logs/" + "a" * 1024, "default/deny", False),
     ],
 )
 def test_paths_that_are_no_resource(method: str, path: str, rule: str, allowed: bool) -> None:
