@@ -43,7 +43,7 @@ class Campaign:
             plane: Bounds(scene.user, OURS, CLUSTER_RESOURCES, [SEALED], scopes_of(plane))
             for plane in scene.planes
         }
-        self.facts = _facts(scene.home)
+        self.facts = facts_of(scene.home)
         self.tries = 0
         self.codes = Counter[int]()
         self.rules = Counter[str]()
@@ -126,7 +126,8 @@ class Campaign:
                 self._objects_on[plane] += 1
 
 
-def _facts(plane: ControlPlane) -> dict[str, str]:
+def facts_of(plane: ControlPlane) -> dict[str, str]:
+    """What stands for the words in braces of an attempt."""
     theirs = plane.request("GET", PODS.path(THEIRS, "theirs")).json()["metadata"]
     crafted = {"v": "meta.k8s.io/v1", "rv": -1, "start": f"../{THEIRS}/a\u0000"}
 

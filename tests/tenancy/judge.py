@@ -16,6 +16,7 @@ from tests.tenancy.town import MARKER, MARKER_BASE64
 NOT_JUDGED = frozenset({"admin", "system:apiserver"})
 OPEN_PATHS = frozenset({"", "/version", "/healthz", "/livez", "/readyz"})
 OPEN_TREES = frozenset({"api", "apis", "openapi"})
+NOT_OPEN = "a path that is not open"
 SELF_REVIEWS = frozenset(
     {
         ("authorization.k8s.io", "selfsubjectaccessreviews"),
@@ -88,7 +89,7 @@ def _path_reasons(event: RawEvent) -> Iterator[str]:
     path = unquote(urlsplit(event["requestURI"]).path)
     is_open = path.rstrip("/") in OPEN_PATHS and event["verb"] in ("get", "head")
     if not is_open and not is_discovery(event):
-        yield "a path that is not open"
+        yield NOT_OPEN
 
 
 def _matches(rule: Mapping[str, Any], event: RawEvent) -> bool:

@@ -264,8 +264,9 @@ def test_31_none_is_made(probe: Probe, name: str) -> None:
 def test_34_a_nameless_delete_is_a_deletecollection(probe: Probe, query: str) -> None:
     """`sealed` denies it: among all there may be one that is denied by its name."""
     probe.refuse("DELETE", f"{CONFIGMAPS.path(HERE)}{query}", "permission/sealed")
-    _, event = probe.forward("DELETE", f"{WIDGETS.path(DEV)}{query}")
+    _, event = probe.forward("DELETE", f"{WIDGETS.path(HERE)}{query}")
     assert event["verb"] == "deletecollection"
+    probe.scene.home.create(WIDGETS.path(HERE), object_of(WIDGETS, "web-0"))
 
 
 @pytest.mark.parametrize("query", ["", "?dryRun=All"])
