@@ -126,7 +126,8 @@ def _read(raw: dict[str, Any]) -> Record | Unreadable:
 
 def _read_outcome(permitted: bool, rule: str, route: str, member: str) -> Outcome | None:
     if rule.startswith(_AFTER_PERMIT) or rule in _AFTER_PERMIT_RULES:
-        return Outcome(True, "", route, (member,) if member else ())
+        # Without a member it was refused while a decision waited for something.
+        return Outcome(True, "", route, (member,)) if member else None
     if rule.startswith(_BEFORE_POLICY) or rule in _BEFORE_POLICY_RULES:
         return None
     if permitted:

@@ -69,8 +69,11 @@ def test_what_the_sidecar_writes_is_read_back(method: str, path: str) -> None:
             {"decision": "denial", "rule": "limit/rate", "member": "a", "route": "r"},
             Outcome(True, "", "r", ("a",)),
         ),
-        ({"decision": "denial", "rule": "route/version"}, Outcome(True, "")),
-        ({"decision": "denial", "rule": "snapshot/cluster"}, Outcome(True, "")),
+        (
+            {"decision": "denial", "rule": "snapshot/cluster", "member": "a"},
+            Outcome(True, "", "", ("a",)),
+        ),
+        ({"decision": "denial", "rule": "limit/kinds"}, None),
         # Not decided by policy.
         ({"decision": "denial", "rule": "target/canonical"}, None),
         ({"decision": "denial", "rule": "snapshot/none"}, None),
@@ -91,10 +94,10 @@ def test_every_rule_that_is_not_policys_is_known_as_such() -> None:
     rules = {name for text in texts for name in re.findall(r'"([a-z]+/[a-z-]+)"', text)}
     assert "limit/rate" in rules
     for rule in rules - {"application/json"}:
-        found = read_line(line(decision="denial", rule=rule))
+        found = read_line(line(decision="denial", rule=rule, member="home"))
         assert isinstance(found, Record)
-        undecided = found.outcome is None or found.outcome == Outcome(True, "")
-        assert undecided or rule.startswith("guard/"), rule
+        permitted = found.outcome == Outcome(True, "", "", ("home",))
+        assert found.outcome is None or permitted or rule.startswith("guard/"), rule
 
 
 @pytest.mark.parametrize(
