@@ -32,8 +32,15 @@ if TYPE_CHECKING:
 _NAMES_S = 30.0
 _MAX_ADDRESSES = 4
 _UNDER_WAY = (0, errno.EINPROGRESS)
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 Address = tuple[int, tuple[Any, ...]]
+
+
+class Shortage(str):
+    """A reason that is ours, not the cluster's: no descriptors, or no memory."""
+
+    __slots__ = ()
 
 
 class Dialer:
@@ -104,7 +111,8 @@ class _Attempt:
             try:
                 sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             except OSError as failure:
-                problem = describe(failure)
+                short = failure.errno in _OURS
+                problem = Shortage(describe(failure)) if short else describe(failure)
                 continue
             code = errno.EINVAL
             with contextlib.suppress(OSError):

@@ -192,14 +192,23 @@ class Client(TlsStream):
         else:
             self._forward(known, decided, rest, trace)
 
-    def refuse_unread(self, refusal: Denial, known: Known, decided: Decided, rest: bytes) -> None:
+    def refuse_unread(
+        self,
+        refusal: Denial,
+        known: Known,
+        decided: Decided,
+        rest: bytes,
+        retry_after: int | None = None,
+    ) -> None:
         """Refuse; the connection lives on if the request's body is here already."""
         body = request_body(known.head.length)
         try:
             _, rest = body.feed(rest)
         except FramingError:
             body.done = False
-        self.refuse_request(refusal, known, decided, close=not body.done, rest=rest)
+        self.refuse_request(
+            refusal, known, decided, close=not body.done, retry_after=retry_after, rest=rest
+        )
 
     def _forward(self, known: Known, decided: Decided, rest: bytes, trace: bytes) -> None:
         head = known.head

@@ -7,6 +7,7 @@ again; one in a write with 409.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from sidecar.gate import Decided
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sidecar.policy.snapshot import Snapshot
     from sidecar.policy.verdict import Body, Denial, Plan
 
+_WARY_S: Final = 600.0
 # Failures after which another candidate is asked: nothing was sent to this one.
 _ELSEWHERE: Final = frozenset({"upstream/credential", "upstream/down", "upstream/unreachable"})
 
@@ -38,8 +40,11 @@ class Failover:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        gate.is_stray = self.is_stray
         self._members: Mapping[str, Member] = {}
         self._codes: dict[str, dict[str, int]] = {}  # of each route with stand-ins, by member
+        self._given: set[int] = set()  # all codes that clients may have versions with
+        self._wary_until = float("-inf")
 
     def adopt(self, snapshot: Snapshot, members: Mapping[str, Member]) -> None:
         """Place by these from the next call on."""
@@ -51,6 +56,23 @@ class Failover:
             for route in snapshot.routes
             if route.stand_ins
         }
+        self._wary_until = monotonic() + _WARY_S if self._given else self._wary_until
+        for codes in self._codes.values():
+            self._given.update(codes.values())
+
+    def is_stray(self, line: bytes) -> bool:
+        """Does a call of an untagged slice bring a version that was tagged before the policy
+        changed? To the cluster it would be one of the far future.
+
+        Only for a while after a change: a cluster's own version may look alike, one in thousands.
+        """
+        if monotonic() > self._wary_until or b"?" not in line:
+            return False
+        try:
+            untag_line(line, 0)
+        except ForeignVersion as stray:
+            return stray.code in self._given
+        return False
 
     def choose(self, plan: Plan) -> Member | None:
         """The first candidate that is up; the first of all if none is; None if all are gone.

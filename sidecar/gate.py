@@ -30,9 +30,10 @@ from sidecar.policy.verdict import (
     PlanKind,
     Reason,
 )
+from sidecar.refusals import FOREIGN_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sidecar.limits import Limiter
     from sidecar.member import Member
@@ -52,8 +53,8 @@ _NO_POLICY = Denial(
 )
 
 
-# What it denies may appear within moments: not worth remembering.
-_UNKNOWN_KIND: Final = "tenant/unknown-kind"
+# What these say may be otherwise within moments: not worth remembering.
+_PASSING: Final = frozenset({"tenant/unknown-kind", FOREIGN_VERSION.rule})
 _DEFAULT_ROUTE: Final = "default"
 
 
@@ -141,6 +142,8 @@ class Gate:
         self.blocks: dict[bytes, Known] = {}
         self.draining = False
         self.scopes = Scopes()
+        # Whether a line brings a version from before a change of routes (sidecar.failover).
+        self.is_stray: Callable[[bytes], bool] | None = None
         self.metrics = books.metrics
         self._limiter = limiter
         self._hosts = hosts
@@ -249,6 +252,9 @@ class Gate:
         if plan.tagged and body is None and not decided.safe:
             decided.needs = NeedBody()  # it may name versions, which are another's there
             return
+        if not plan.tagged and self.is_stray is not None and self.is_stray(decided.line):
+            self._refuse(decided, FOREIGN_VERSION)
+            return
         decided.plan = plan
         decided.rule = permit.rule
         decided.audited = permit.audited
@@ -285,4 +291,4 @@ def _lasts(decided: Decided) -> bool:
     """Will the same line be judged alike the next time?"""
     if decided.scope is not None:
         return False
-    return decided.refusal is None or decided.refusal.rule != _UNKNOWN_KIND
+    return decided.refusal is None or decided.refusal.rule not in _PASSING

@@ -7,6 +7,7 @@ first bytes that may go on, so that an answer that is bad from the start can sti
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from sidecar.chunks import Body, ChunkedBody, FramingError, LengthBody
 from sidecar.grammar import CHUNKED
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from sidecar.response import ResponseHead
 
 _GONE: Final = 410
+# What all answers together may hold of objects that have begun and not ended, beside the first of
+# each; one cluster's at most two thirds of it. An object may be 3 MiB.
+_HELD_BYTES: Final = 12 << 20
+_FIRST_BYTES: Final = 65536
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -33,7 +38,16 @@ def is_inspected(inspection: Inspection, status: int) -> bool:
 class InspectedBody:
     """The body of one answer. Raises FramingError for whatever cannot be passed on."""
 
-    __slots__ = ("_exchange", "_framing", "_head", "_payload", "_transform", "done")
+    __slots__ = (
+        "__weakref__",
+        "_exchange",
+        "_framing",
+        "_head",
+        "_payload",
+        "_transform",
+        "done",
+        "held",
+    )
 
     between_chunks = True  # they are given out whole
     unseen = 0
@@ -56,6 +70,8 @@ class InspectedBody:
         )
         self._exchange = exchange
         self.done = False
+        self.held = 0  # bytes since something passed
+        _open.add(self)
         extra = b"Transfer-Encoding: chunked\r\n"
         if exchange.close:
             extra += b"Connection: close\r\n"
@@ -65,20 +81,43 @@ class InspectedBody:
         """Take bytes of the cluster's framing; return what goes to the client, the head first."""
         _, surplus = self._framing.feed(data)
         self.done = self._framing.done
+        payload = self._payload.take()
+        self.held += len(payload)
+        if self.held > _FIRST_BYTES and not self._has_room():
+            error = "too much is held of objects that this and other clusters do not end"
+            raise FramingError(error)
         try:
-            passed = self._transform.feed(self._payload.take())
+            passed = self._transform.feed(payload)
             if self.done:
                 passed += self._transform.finish()
         except TransformError as failure:
             raise FramingError(str(failure)) from None
         chunks = b"%x\r\n%b\r\n" % (len(passed), passed) if passed else b""
+        if passed:
+            self.held = 0
         if self.done:
+            _open.discard(self)
             chunks += b"0\r\n\r\n"
         if self._head and chunks:
             head = self.begin()
             self._exchange.bytes_out -= len(head)  # bodies are counted, and it goes along with one
             chunks = head + chunks
         return chunks, surplus
+
+    @property
+    def member(self) -> str:
+        member = self._exchange.decided.member
+        return member.name if member is not None else ""
+
+    def _has_room(self) -> bool:
+        """A few large objects may be under way at once, not one for each open call."""
+        total = own = 0
+        for body in _open:
+            beyond = body.held - _FIRST_BYTES
+            if beyond > 0 and not body._exchange.over:
+                total += beyond
+                own += beyond if body.member == self.member else 0
+        return total <= _HELD_BYTES and own <= 2 * _HELD_BYTES // 3
 
     def begin(self) -> bytes:
         """The head: from here on the answer has begun. A watch's does not wait for an event."""
@@ -92,6 +131,9 @@ class InspectedBody:
 
     def skip(self, size: int) -> None:
         """Nothing passes unseen."""
+
+
+_open: WeakSet[InspectedBody] = WeakSet()
 
 
 class _Payload:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _DOUBT_S: Final = 1.0  # a kind may appear and be used within moments
 _REFRESH_S: Final = 300.0
 _TIMEOUT_S: Final = 5.0
-_MAX_ANSWER: Final = 1 << 20
+_MAX_ANSWER: Final = 512 << 10
+_MAX_KINDS: Final = 1000  # of a group and version; as many as Scopes keeps
 _MAX_VERSIONS: Final = 16
 _MAX_KNOWN: Final = 2048  # as many as Scopes keeps; callers can ask for names without end
 _REPLACED: Final = Denial(
@@ -245,6 +246,9 @@ def read_kinds(told: Told | Denial) -> dict[str, bool] | Denial:
         name, namespaced = resource.get("name"), resource.get("namespaced")
         if isinstance(name, str) and isinstance(namespaced, bool) and "/" not in name:
             kinds[name] = namespaced
+            if len(kinds) > _MAX_KINDS:
+                message = f"it serves more than {_MAX_KINDS} kinds of one group and version"
+                return Denial(Reason.BAD_GATEWAY, "upstream/discovery", message)
     return kinds
 
 

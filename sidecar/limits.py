@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sidecar.policy.snapshot_tenant import Rate, TenantLimits
 
 _SOON_S: Final = 1
+_LOOKUPS_PER_S: Final = 10.0
+_LOOKUPS: Final = 60  # one after the other, as a tool does that goes through every kind
 
 
 class Refused(NamedTuple):
@@ -68,12 +70,27 @@ class Limiter:
         self.limits: TenantLimits | None = None
         self._tallies: dict[str, _Tally] = {}
         self._buckets: dict[tuple[str, int], Bucket] = {}
+        self._lookups: dict[str, Bucket] = {}
 
     def adopt(self, limits: TenantLimits | None) -> None:
         """Count against these from the next call on; what is under way stays counted."""
         if limits != self.limits:
             self._buckets.clear()
         self.limits = limits
+
+    def look_up(self, container: str, now: float) -> Refused | None:
+        """May a kind be fetched for a call? That is a call of our own, by our own credential."""
+        bucket = self._lookups.get(container)
+        if bucket is None:
+            bucket = self._lookups[container] = Bucket(_LOOKUPS_PER_S, _LOOKUPS, now)
+        if bucket.wait_s(now):
+            message = (
+                "this container asks for more kinds that are not known than are looked up for it; "
+                "slow down"
+            )
+            return _refuse("limit/kinds", message, _SOON_S)
+        bucket.take()
+        return None
 
     def begin(
         self, container: str, info: RequestInfo, now: float

@@ -7,13 +7,14 @@ grow old; a TLS session is kept to resume the next one with.
 from __future__ import annotations
 
 import ssl
+from collections import deque
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from sidecar.credentials import CertCredential, open_credential
 from sidecar.defects import guard
-from sidecar.dialer import Dialer
+from sidecar.dialer import Dialer, Shortage
 from sidecar.health import Health
 from sidecar.log import log_event
 from sidecar.policy.verdict import Denial, Reason
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 _MAX_CA_BYTES = 1 << 20
 _SESSION_S = 300.0
+# Connections being made at once. More calls than these wait for one of them: who asks and leaves
+# must not be able to open a connection each.
+_MOST_DIALS = 32
+_MANY_WAITING = 256
 
 
 class Member:
@@ -61,6 +66,8 @@ class Member:
         self.seats = Seats(reactor.loop, cluster.limits, containers)
         self.changed: Callable[[], None] = _nobody  # is told when it can, or cannot, be called
         self._idle: list[Upstream] = []
+        self._dials = 0
+        self._waiting: deque[Exchange] = deque()  # for one of the dials to end
         self._metrics = metrics
         self._session_at = float("-inf")
         host = f"[{cluster.host}]" if ":" in cluster.host else cluster.host
@@ -115,7 +122,12 @@ class Member:
                 connection.start(exchange)
                 return
             connection.abandon()
-        self._dialer.dial(guard(exchange, partial(self._handed, exchange, monotonic())))
+        if self._dials < _MOST_DIALS:
+            self._dial(exchange)
+            return
+        self._waiting.append(exchange)
+        if len(self._waiting) > _MANY_WAITING:
+            self._waiting = deque(waiting for waiting in self._waiting if not waiting.over)
 
     def release(self, connection: Upstream, now: float) -> None:
         """Take a connection back that has ended its answer exactly where it should."""
@@ -163,8 +175,33 @@ class Member:
         """A call was not answered in its time."""
         self.health.failed("an answer did not come in time", monotonic())
 
+    def _dial(self, exchange: Exchange) -> None:
+        self._dials += 1
+        self._dialer.dial(guard(exchange, partial(self._handed, exchange, monotonic())))
+
+    def _dial_next(self) -> None:
+        """A dial has ended: who waits tries anew, and finds what is there now."""
+        while self._waiting and (self._barrier is not None or self._dials < _MOST_DIALS):
+            exchange = self._waiting.popleft()
+            if not exchange.over:
+                self.dispatch(exchange)
+
     def _handed(self, exchange: Exchange, since: float, opened: Upstream | str) -> None:
         """A new connection is there, or there is none to be had."""
+        self._dials -= 1
+        self._settle(exchange, since, opened)
+        self._dial_next()
+
+    def _settle(self, exchange: Exchange, since: float, opened: Upstream | str) -> None:
+        if isinstance(opened, Shortage):
+            exchange.fail(
+                Reason.SERVICE_UNAVAILABLE,
+                "overload/connections",
+                f"the sidecar cannot open a connection to cluster {self.name}: {opened}; "
+                "nothing was sent, try again",
+                retry_after=1,
+            )
+            return
         if isinstance(opened, str):
             self.health.failed(opened, since)
             exchange.fail(
@@ -193,6 +230,7 @@ class Member:
         if down:
             self._dialer.abandon(down)
             self.seats.dismiss()
+            self._dial_next()
             for connection in self.connections:
                 if not connection.up:
                     connection.deadline = 0.0

@@ -138,6 +138,10 @@ class _Scope:
         if scope in self._asked or len(self._asked) >= _MOST_SCOPES:
             self._refuse(_untold(scope))
             return
+        refused = self._client.server.limiter.look_up(self.known.caller.container, monotonic())
+        if refused is not None:
+            self._refuse(refused.refusal, refused.retry_after_s)
+            return
         self._asked = (*self._asked, scope)
         self._client.pending = self
         self._client.deadline = NEVER
@@ -179,13 +183,16 @@ class _Scope:
         else:
             client.admit(self.known, found, self._rest, self._trace, self._asked)
 
-    def _refuse(self, refusal: Denial) -> None:
+    def _refuse(self, refusal: Denial, retry_after: int | None = None) -> None:
+        client = self._client
         if self._gathering is None:
-            self._client.refuse_unread(refusal, self.known, self._decided, self._rest)
+            client.refuse_unread(refusal, self.known, self._decided, self._rest, retry_after)
             return
-        self._client.give_back()
+        client.give_back()
         rest = self._gathering.rest
-        self._client.refuse_request(refusal, self.known, self._decided, rest=rest)
+        client.refuse_request(
+            refusal, self.known, self._decided, retry_after=retry_after, rest=rest
+        )
 
 
 def _untold(scope: NeedScope) -> Denial:

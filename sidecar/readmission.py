@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 50  # a thousand take 30 ms
 _SCOPES: Final = 3
 _NO_LONGER = Denial(
-    Reason.FORBIDDEN, "policy/changed", "the policy has changed, and does not permit this any more"
+    Reason.FORBIDDEN,
+    "policy/changed",
+    "the policy has changed and does not permit this any more; `mca explain` shows what does",
 )
 
 

@@ -28,7 +28,11 @@ LINE_ENDS = Denial(
     "http/line-ends",
     "the request is not HTTP/1.1: its lines do not end in CRLF, or it begins with no method",
 )
-HEAD_STALLED = Denial(Reason.REQUEST_TIMEOUT, "http/stalled", "the request did not arrive in time")
+HEAD_STALLED = Denial(
+    Reason.REQUEST_TIMEOUT,
+    "http/stalled",
+    "the request, its head or its body, did not arrive in time; send it without pauses",
+)
 CLUSTER_REPLACED = Denial(
     Reason.EXPIRED, "snapshot/cluster", "the cluster behind this watch was replaced; list again"
 )
@@ -74,7 +78,9 @@ def head_too_large(limit: int) -> Denial:
 
 def bad_body(why: str) -> Denial:
     """The request's body is not framed as its head said."""
-    return Denial(Reason.BAD_REQUEST, "http/framing", f"the request's body: {why}")
+    return Denial(
+        Reason.BAD_REQUEST, "http/framing", f"the request's body: {why}; send what its head says"
+    )
 
 
 def unreadable_body(why: str) -> Denial:

@@ -131,6 +131,25 @@ def test_a_bad_snapshot_disturbs_nothing(planes: Planes, sidecar: SidecarProcess
         assert sidecar.request("GET", MINE).status == 200
 
 
+def test_a_tagged_version_does_not_outlive_its_route(
+    planes: Planes, sidecar: SidecarProcess
+) -> None:
+    """An informer that has no watch open just then brings it to a cluster that knows no tags."""
+    home_too = route("slice", {"resources": ["configmaps"]}, to="home", standIns=["west"])
+    reload(sidecar, planes.clusters, tenant=tenant(), routes=[home_too])
+    since = sidecar.request("GET", MINE).json()["metadata"]["resourceVersion"]
+    target = f"{MINE}?watch=1&resourceVersion={since}"
+    with Watch(sidecar, target) as watch:
+        reload(sidecar, planes.clusters, tenant=tenant(), routes=[])
+        assert watch.until_end()[0]["object"]["code"] == 410
+    for _ in range(2):
+        answer = sidecar.request("GET", target)
+        assert (answer.status, answer.headers["Mca-Decision"]) == (410, "route/version")
+    plain = sidecar.request("GET", MINE).json()["metadata"]["resourceVersion"]
+    with Watch(sidecar, f"{MINE}?watch=1&resourceVersion={plain}") as watch:
+        assert watch.head.status == 200
+
+
 def test_a_call_that_waits_does_not_fall_back_by_rules_of_before(
     planes: Planes, make_sidecar: Callable[..., SidecarProcess]
 ) -> None:

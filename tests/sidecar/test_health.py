@@ -1,5 +1,7 @@
 """A member's health, at servers that answer, fail, hang and come back."""
 
+import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -113,6 +115,40 @@ def test_who_waits_for_a_connection_is_told_when_it_goes_down(scene: MemberScene
         assert rule(call(scene, member)) == "upstream/down"
         for filler in fillers:
             filler.close()
+
+
+def test_who_asks_and_leaves_opens_no_connection_each(scene: MemberScene) -> None:
+    """A member that takes connections and never ends a handshake."""
+    with socket.create_server((LOOPBACK, 0), backlog=1024) as listener:
+        member = scene.member(listener.getsockname()[1])
+        told: list[Told | Denial] = []
+        for _ in range(500):
+            inquiry = Inquiry(scene.reactor.loop, told.append)
+            inquiry.send_to(member, question("/call"), b"0" * 32)
+            inquiry.cancel()
+        kept = [Inquiry(scene.reactor.loop, told.append) for _ in range(5)]
+        for inquiry in kept:
+            inquiry.send_to(member, question("/call"), b"0" * 32)
+        scene.turn(0.1)
+        assert len(member.connections) == 32
+        member.health.failed("a test says so", 0.0)
+        assert [rule(met) for met in told] == ["upstream/down"] * 5
+        member.sweep(time.monotonic())
+        scene.turn(0.1)
+        assert len(member.connections) <= 1, "a trial's"
+
+
+def test_a_shortage_of_ours_is_no_fault_of_the_cluster(scene: MemberScene) -> None:
+    with ScriptedServer() as server:
+        member = scene.member(server)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+        try:
+            met = [call(scene, member) for _ in range(5)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert {rule(told) for told in met} == {"overload/connections"}
+        assert isinstance(call(scene, member), Told)
 
 
 def test_calls_that_are_not_answered_count(scene: MemberScene) -> None:

@@ -180,3 +180,42 @@ def test_nothing_passes_unseen() -> None:
 def test_a_body_of_known_length_must_come_in_time() -> None:
     assert open_body(begin(), b"Content-Length: 5").timed
     assert not open_body(begin(), b"Transfer-Encoding: chunked").timed
+
+
+def endless(count: int) -> tuple[list[Exchange], list[InspectedBody]]:
+    """An event each that begins and never ends."""
+    exchanges = [begin() for _ in range(count)]
+    bodies = []
+    for exchange in exchanges:
+        body = open_body(exchange, b"Transfer-Encoding: chunked", watch=True)
+        body.feed(b"%x\r\n" % (1 << 30))
+        bodies.append(body)
+    return exchanges, bodies
+
+
+def test_what_all_answers_hold_is_bounded() -> None:
+    """A cluster that ends nothing must not take the memory of calls to others."""
+    exchanges, bodies = endless(30)
+    held = 0
+
+    def feed_all() -> None:
+        nonlocal held
+        for body in bodies * 16:
+            body.feed(b"a" * 100_000)
+            held += 100_000
+
+    with pytest.raises(FramingError, match="too much is held"):
+        feed_all()
+    assert held < 14 << 20
+    for exchange in exchanges:
+        exchange.over = True
+    (alone,) = endless(1)[1]
+    for _ in range(20):
+        alone.feed(b"a" * 100_000)
+
+
+def test_what_passes_is_not_held() -> None:
+    _, bodies = endless(2)
+    for body in bodies * 50:
+        body.feed(EVENT * 300)
+        assert body.held == 0
