@@ -33,8 +33,8 @@ _CONTINUE: Final = 3
 class TypeMeta(NamedTuple):
     """What an envelope says it holds."""
 
-    api_version: bytes = b""
-    kind: bytes = b""
+    api_version: bytes
+    kind: bytes
 
     @property
     def is_list(self) -> bool:
@@ -88,9 +88,11 @@ def open_envelope(content: bytes) -> Envelope:
             only(found, field)
     if RAW not in found or _content(content, found, CONTENT_ENCODING):
         raise TransformError(MALFORMED)
-    type_meta = TypeMeta()
-    if TYPE_META in found:
-        type_meta = read_type_meta(content, *found[TYPE_META][3:])
+    type_meta = read_type_meta(content, *found[TYPE_META][3:]) if TYPE_META in found else None
+    if type_meta is None or not (type_meta.kind and type_meta.api_version):
+        # A client takes what it asked for where none is named: a list could pass for an object.
+        error = "it does not name its kind and version"
+        raise TransformError(error)
     _, _, begin, start, end = found[RAW]
     return Envelope(content, type_meta, content[start:end], begin, end)
 

@@ -20,6 +20,7 @@ BOTH = (Expected.OBJECT, Expected.OBJECT_OR_STATUS, Expected.WRAPPER)
 ANSWERS = (Expected.OBJECT_OR_STATUS, Expected.WRAPPER)
 BETA = ("PartialObjectMetadataList", "meta.k8s.io/v1beta1")
 GA = ("PartialObjectMetadataList", "meta.k8s.io/v1")
+NEW_POD = field(1, b"v1") + field(3, b"new") + field(2, b"Pod")
 
 
 def a_beta_list(item: bytes, version: str = "9") -> bytes:
@@ -35,10 +36,8 @@ def a_beta_list(item: bytes, version: str = "9") -> bytes:
         (envelope(an_object(version="")), envelope(an_object(version="")), BOTH),
         (envelope(an_object(version=None)), envelope(an_object(version=None)), BOTH),
         (
-            MAGIC + field(1, field(3, b"new") + field(2, b"Pod")) + field(2, an_object()),
-            MAGIC
-            + field(1, field(3, b"new") + field(2, b"Pod"))
-            + field(2, an_object(version="57421")),
+            MAGIC + field(1, NEW_POD) + field(2, an_object()),
+            MAGIC + field(1, NEW_POD) + field(2, an_object(version="57421")),
             BOTH,
         ),
         (envelope(an_object(), kind="Foo"), envelope(an_object(version="57421"), kind="Foo"), BOTH),
@@ -71,12 +70,6 @@ def a_beta_list(item: bytes, version: str = "9") -> bytes:
         (envelope(an_object("")), envelope(an_object("", "57421")), (Expected.WRAPPER,)),
         (envelope(an_object(None)), envelope(an_object(None, "57421")), (Expected.WRAPPER,)),
         (envelope(field(2, b"")), envelope(field(2, b"")), (Expected.WRAPPER,)),
-        # No kind, but an object for certain.
-        (
-            MAGIC + field(2, an_object()),
-            MAGIC + field(2, an_object(version="57421")),
-            BOTH,
-        ),
     ],
 )
 def test_what_is_ours_passes_tagged_or_as_it_is(
@@ -114,6 +107,12 @@ def test_what_is_foreign_does_not(content: bytes, expected: tuple[Expected, ...]
         an_object(),
         MAGIC,
         MAGIC + field(1, b""),
+        MAGIC + field(2, an_object()),
+        # A list that reads as an object of ours where no kind is named; typed clients know better.
+        MAGIC + field(2, a_list(an_object("team-b"), token="team-a")),
+        MAGIC + field(1, field(1, b"v1")) + field(2, a_list(an_object("team-b"), token="team-a")),
+        MAGIC + field(1, field(2, b"Pod")) + field(2, an_object()),
+        MAGIC + field(1, field(1, b"") + field(2, b"Pod")) + field(2, an_object()),
         MAGIC + field(2, an_object()) * 2,
         MAGIC + field(1, b"") * 2 + field(2, an_object()),
         MAGIC + field(2, an_object()) + field(3, b"gzip"),
@@ -130,7 +129,9 @@ def test_what_is_foreign_does_not(content: bytes, expected: tuple[Expected, ...]
         envelope(field(1, list_meta() + field(2, b"8")), "PodList"),
         envelope(field(1, list_meta()) + integer(2, 5), "PodList"),
         envelope(a_list(b"\xff"), "PodList"),
-        MAGIC + field(1, field(2, b"Pod") + field(2, b"PodList")) + field(2, an_object()),
+        MAGIC
+        + field(1, field(1, b"v1") + field(2, b"Pod") + field(2, b"PodList"))
+        + field(2, an_object()),
     ],
 )
 def test_what_two_readers_could_read_differently_is_refused(content: bytes) -> None:

@@ -80,7 +80,7 @@ def test_watches_pass(described: list[Described], sizes: list[int], code: int | 
         envelope(a_list(), "PodList"),
         envelope(b"", "PodList"),
         envelope(a_list(an_object()), "PodList") + field(4, b"application/json"),
-        MAGIC + field(2, a_list(an_object())) + field(1, field(2, b"PodList")),
+        MAGIC + field(2, a_list(an_object())) + field(1, field(1, b"v1") + field(2, b"PodList")),
         MAGIC + field(4, b"") + envelope(a_list(an_object()), "PodList")[4:-4],
         envelope(field(1, list_meta()) + field(9, b"more"), "PodList"),
     ],
