@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidecar.executor import import_more
 from sidecar.member import Member
 from sidecar.policy.decide import Policy, compile_policy
 from sidecar.tasks import aside, spawn
@@ -34,6 +35,7 @@ class Adoption:
         """At the start there are no calls to be kept waiting."""
         snapshot = self._source.snapshot
         if snapshot is not None:
+            import_more(snapshot)
             members = self._prepare(snapshot)
             self._audiences = _audiences(members)
             self._install(snapshot, members, compile_policy(snapshot, self._audiences))
@@ -69,6 +71,7 @@ class Adoption:
             snapshot = self._source.judge(loaded)
             if snapshot is None:
                 return
+            await aside(lambda: import_more(snapshot))
             members = self._prepare(snapshot)
             audiences = _audiences(members)
             policy = await aside(lambda: compile_policy(snapshot, audiences))
@@ -101,7 +104,7 @@ class Adoption:
             members[cluster.name].adopt(cluster)
         server.limiter.adopt(snapshot.tenant.limits if snapshot.tenant is not None else None)
         server.kinds.adopt(members)
-        server.executor.adopt(members)
+        server.executor.adopt(snapshot, members)
         server.failover.adopt(snapshot, members)
         server.gate.adopt(policy, members)
         for member in gone:

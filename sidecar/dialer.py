@@ -12,13 +12,14 @@ import errno
 import os
 import socket
 import ssl
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sidecar.log import log_event
 from sidecar.reactor import WRITE
 from sidecar.stream import NEVER, describe
-from sidecar.tasks import spawn
+from sidecar.tasks import in_thread, spawn
 from sidecar.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sidecar.reactor import Reactor
 
     Then = Callable[["Upstream | str"], None]
+    _Found = list[tuple[Any, Any, int, str, tuple[Any, ...]]]
 
 _NAMES_S = 30.0
 _MAX_ADDRESSES = 4
@@ -51,10 +53,11 @@ class Dialer:
         self.reactor = reactor
         self._host = member.cluster.host
         self._port = member.cluster.port
-        literal = _literal(self._host, self._port)  # asking the resolver would start its threads
+        literal = _literal(self._host, self._port)  # asking the resolver would start a thread
         self._addresses: Sequence[Address] = (literal,) if literal else ()
         self._fresh_until = NEVER if literal else 0.0
-        self._waiting: list[Then] | None = None  # for the resolver's answer, while it is asked
+        self._waiting: list[Then] | None = None  # for the resolver's answer, for as long as usual
+        self._asked: asyncio.Future[_Found] | None = None  # it, however long it takes
         self.attempts: set[_Attempt] = set()  # that wait for an address to answer
 
     def dial(self, then: Then) -> None:
@@ -76,20 +79,32 @@ class Dialer:
         """Ask once for all who wait; who has an address, if an old one, does not."""
         problem = ""
         try:
-            asked = self.reactor.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            found = await asyncio.wait_for(asked, self.member.limits.connect_timeout_s)
-            self._addresses = [(family, name) for family, _, _, _, name in found][:_MAX_ADDRESSES]
+            if self._asked is None:
+                self._asked = in_thread(
+                    partial(socket.getaddrinfo, self._host, self._port, type=socket.SOCK_STREAM)
+                )
+                self._asked.add_done_callback(self._answered)
+            await asyncio.wait_for(
+                asyncio.shield(self._asked), self.member.limits.connect_timeout_s
+            )
         except (OSError, RuntimeError) as failure:  # RuntimeError: no thread to ask in
             problem = f"its name {self._host} does not resolve: {describe(failure)}"
             log_event("warning", "name_lost", cluster=self.member.name, host=self._host)
         waiting, self._waiting = self._waiting or [], None
-        if self._addresses:
-            self._fresh_until = monotonic() + _NAMES_S
         for then in waiting:
             if self._addresses:
                 _Attempt(self, self._addresses, then)
             else:
                 then(problem)
+
+    def _answered(self, asked: asyncio.Future[_Found]) -> None:
+        """The resolver has answered, if late: until then it is not asked again."""
+        self._asked = None
+        if not asked.cancelled() and asked.exception() is None:
+            found = [(family, name) for family, _, _, _, name in asked.result()]
+            self._addresses = found[:_MAX_ADDRESSES]
+        if self._addresses:
+            self._fresh_until = monotonic() + _NAMES_S
 
 
 class _Attempt:

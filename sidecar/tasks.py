@@ -4,8 +4,11 @@ Must not swallow a failure: what a task raises is logged, never lost.
 """
 
 import asyncio
+import contextlib
 import sys
+import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from sidecar.log import log_event
@@ -35,6 +38,39 @@ def _ended(task: asyncio.Task[Any]) -> None:
         log_event("error", "task_failed", task=task.get_name(), error=type(failure).__name__)
 
 
+def in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
+    """Do it in a thread of its own; RuntimeError where there can be none.
+
+    A pool's threads could all be held by names that do not resolve, and the end of the process
+    would wait for them.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as failure:  # noqa: BLE001 - whoever waits gets it
+            settle = partial(_fail, future, failure)
+        else:
+            settle = partial(_succeed, future, result)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def _succeed(future: "asyncio.Future[T]", result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[T]", failure: BaseException) -> None:
+    if not future.done():
+        future.set_exception(failure)
+
+
 async def aside(work: Callable[[], T]) -> T:
     """Do it in a thread; here, if there can be none.
 
@@ -45,10 +81,10 @@ async def aside(work: Callable[[], T]) -> T:
     sys.setswitchinterval(_SLICE_S)
     try:
         try:
-            task = asyncio.get_running_loop().run_in_executor(None, work)
+            done = in_thread(work)
         except RuntimeError:  # no thread can be started
             return work()
-        return await task
+        return await done
     finally:
         _Aside.count -= 1
         if not _Aside.count:
