@@ -147,7 +147,7 @@ def test_64_mib_shed_load_before_the_kernel_kills(
 def test_64_mib_hold_the_bodies_that_are_judged(
     make_sidecar: Callable[..., SidecarProcess], small_group: Cgroup, upstream: ScriptedServer
 ) -> None:
-    """30 of 3 MB at once: two find room (each is held twice, as it came and unframed), none kills us."""
+    """30 of 3 MB at once: two find room, each held as it came and unframed; none kills us."""
     sidecar = make_sidecar(upstream.cluster(), before=small_group.join)
     size = 3 * MB - 100
     body = b'{"type":"Opaque","data":"' + b"a" * (size - 27) + b'"}'
