@@ -189,6 +189,26 @@ def test_a_write_is_never_sent_twice(place: Place, method: str) -> None:
     assert methods == [b"GET", method.encode()]
 
 
+def test_an_exec_is_never_sent_twice(place: Place) -> None:
+    """Over a WebSocket it comes as a GET, and is none."""
+
+    def script(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(OK)
+        if connection.read_request() is not None:
+            connection.reset()
+
+    place.upstream.script = script
+    before = len(place.upstream.requests)
+    path = "/api/v1/namespaces/team-a/pods/web/exec?command=rm"
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket")
+    with RawClient(place.sidecar) as client:
+        assert client.ask(place.render()).status == 200
+        assert_status(client.ask(place.render("GET", path, *upgrade)), 502, "upstream/broken")
+    targets = [request.target for request in place.upstream.requests[before:]]
+    assert targets == [TARGET.encode(), path.encode()]
+
+
 def test_a_write_does_not_go_on_a_connection_that_was_closed_meanwhile(place: Place) -> None:
     """Nothing is lost when the server closes what is idle, however that meets the call."""
 
