@@ -106,10 +106,7 @@ class Decided:
         self.audited = ""
         self.head_only = line.startswith(b"HEAD ")
         # May be sent again where no answer came. What a WebSocket asks for as a GET may not.
-        # exec comes as a GET too, over a WebSocket; it must not be sent twice.
-        self.safe = (
-            line.startswith((b"GET ", b"HEAD ")) and not info.is_upgrade and not info.is_upgrade
-        )
+        self.safe = line.startswith((b"GET ", b"HEAD ")) and not info.is_upgrade
         self.watch = info.watch
         self.streams = info.long_running
         self.upgrades = info.is_upgrade
