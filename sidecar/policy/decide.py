@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.audiences import plain_audience
 from sidecar.policy.guards import judge_identity
+from sidecar.policy.requestinfo import SELF_REVIEWS
 from sidecar.policy.verdict import _PERMIT_KEY, HOME_PLAN, Denial, NeedBody, Permit, Plan, Reason
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ _UNREADABLE: Final = Denial(
     "body/review",
     "the part of the sidecar that answers self-reviews could not be loaded: ask again later",
 )
-_SELF_REVIEWS: Final = {
-    "selfsubjectaccessreviews": "authorization.k8s.io",
-    "selfsubjectrulesreviews": "authorization.k8s.io",
-    "selfsubjectreviews": "authentication.k8s.io",
-}
 
 
 class Policy(NamedTuple):
@@ -95,7 +91,7 @@ def decide(
         return guarded
     book = policy.rulebook
     verdict: Verdict
-    if info.resource in _SELF_REVIEWS and _is_self_review(info):
+    if info.resource in SELF_REVIEWS and _is_self_review(info):
         verdict = _decide_review(policy, scopes, caller, info, body)
     elif book is None:
         verdict = _BY_RBAC
@@ -112,7 +108,7 @@ def decide(
 def _is_self_review(info: RequestInfo) -> bool:
     if info.verb != "create" or info.version != "v1" or info.namespace or info.name:
         return False
-    return _SELF_REVIEWS[info.resource] == info.group
+    return SELF_REVIEWS[info.resource] == info.group
 
 
 def _decide_review(

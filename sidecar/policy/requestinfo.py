@@ -28,7 +28,14 @@ _SPECIAL_VERBS: Final = frozenset({"proxy", "watch"})
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
 _VERBS_WITH_SELECTORS: Final = frozenset({"list", "watch", "deletecollection"})
 _LONG_RUNNING_SUBRESOURCES: Final = frozenset({"attach", "exec", "log", "portforward", "proxy"})
-_UPGRADE_SUBRESOURCES: Final = frozenset({"attach", "exec", "portforward"})
+# Of pods: they become tunnels.
+UPGRADES: Final = frozenset({"attach", "exec", "portforward"})
+# What callers ask about themselves, with its group; each is made by a create.
+SELF_REVIEWS: Final = {
+    "selfsubjectaccessreviews": "authorization.k8s.io",
+    "selfsubjectrulesreviews": "authorization.k8s.io",
+    "selfsubjectreviews": "authentication.k8s.io",
+}
 
 
 class RequestInfo(NamedTuple):
@@ -146,7 +153,7 @@ def _resource_info(
         query.get("container", ""),
         is_true(query.get("insecureSkipTLSVerifyBackend", "false")),
         verb in _SPECIAL_VERBS or subresource in _LONG_RUNNING_SUBRESOURCES,
-        subresource in _UPGRADE_SUBRESOURCES and resource == "pods" and group == "",
+        subresource in UPGRADES and resource == "pods" and group == "",
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sidecar.policy.bodies import Format, judge_format
 from sidecar.policy.documents import fold, is_bounded, members, parse_document, text_of
 from sidecar.policy.protobuf import open_envelope, values_at
-from sidecar.policy.requestinfo import RequestInfo
+from sidecar.policy.requestinfo import UPGRADES, RequestInfo
 from sidecar.policy.verdict import Answer, Denial, Reason
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ REVIEW_BYTES: Final = 64 * 1024
 
 _RULE: Final = "body/review"
 _MAX_PARTS: Final = 5_000
-_UPGRADES: Final = frozenset({"attach", "exec", "portforward"})
 
 
 class _Field(NamedTuple):
@@ -104,7 +103,7 @@ class Access(NamedTuple):
             self.resource,
             self.subresource,
             self.name,
-            is_upgrade=self.subresource in _UPGRADES and self.resource == "pods" and not self.group,
+            is_upgrade=self.subresource in UPGRADES and self.resource == "pods" and not self.group,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.globs import pattern_matches
+from sidecar.policy.requestinfo import SELF_REVIEWS
 from sidecar.policy.reserved import RESERVED, STAYS_HOME
 from sidecar.policy.rules import Grant, View
 from sidecar.policy.selector_lists import ALL
@@ -40,13 +41,10 @@ _OPEN_PATHS: Final = (
 )
 _FOR_ALL: Final = (
     Grant("default/discovery", ("get", "head"), paths=_OPEN_PATHS),
-    Grant(
-        "default/self-review",
-        ("create",),
-        ("authorization.k8s.io",),
-        ("selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+    *(
+        Grant("default/self-review", ("create",), (group,), (resource,))
+        for resource, group in SELF_REVIEWS.items()
     ),
-    Grant("default/self-review", ("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
 )
 _RESERVED: Final = tuple(
     Grant("default/deny", verbs, (group,), resources) for group, resources, verbs in RESERVED

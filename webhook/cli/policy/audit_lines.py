@@ -6,10 +6,9 @@ Must not decide. A line holds all that a decision reads of the request line, and
 import json
 from typing import Any, NamedTuple
 
-from sidecar.policy.requestinfo import RequestInfo
+from sidecar.policy.requestinfo import UPGRADES, RequestInfo
 from sidecar.policy.verdict import Caller
 
-_UPGRADES = frozenset({"attach", "exec", "portforward"})
 # Rules by which the sidecar refuses what policy had permitted.
 _AFTER_PERMIT = ("upstream/", "limit/")
 _AFTER_PERMIT_RULES = frozenset(
@@ -116,7 +115,7 @@ def _read(raw: dict[str, Any]) -> Record | Unreadable:
         label_selector=text("labelSelector"),
         container=text("targetContainer"),
         insecure_backend=bool(text("insecureBackend")),
-        is_upgrade=(group, resource) == ("", "pods") and subresource in _UPGRADES,
+        is_upgrade=(group, resource) == ("", "pods") and subresource in UPGRADES,
     )
     decided = bool(info.verb and caller.container)
     permitted = text("decision") == "permit"

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from sidecar.policy.globs import pattern_matches
 from sidecar.policy.index import Row, first_rule
+from sidecar.policy.requestinfo import SELF_REVIEWS
 from sidecar.policy.reserved import RESERVED
 from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.snapshot_routes import Match, Route
 from sidecar.policy.snapshot_tenant import Permission, Tenant
 from webhook.cli.policy.covering import Covering, PathCovering
-from webhook.cli.policy.kinds import SELF_REVIEWS, list_built_in
+from webhook.cli.policy.kinds import list_built_in
 
 _ANY = "*"
 _PROXIES = frozenset({"pods/proxy", "services/proxy", "nodes/proxy"})

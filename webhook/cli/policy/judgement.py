@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sidecar.policy.decide import compile_policy, decide
 from sidecar.policy.explanation import Step, explain
-from sidecar.policy.requestinfo import RequestInfo
+from sidecar.policy.requestinfo import SELF_REVIEWS, RequestInfo
 from sidecar.policy.scopes import Scopes
 from sidecar.policy.snapshot import Snapshot
 from sidecar.policy.verdict import (
@@ -20,7 +20,7 @@ from sidecar.policy.verdict import (
     NeedScope,
     Permit,
 )
-from webhook.cli.policy.kinds import CLUSTER, NAMESPACED, SELF_REVIEWS, Kind, Kinds
+from webhook.cli.policy.kinds import CLUSTER, NAMESPACED, Kind, Kinds
 
 # A review asks about one kind; what a decision needs is known after the kind and its stand-ins.
 _MOST_QUESTIONS = 8

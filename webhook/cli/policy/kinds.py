@@ -9,10 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 NAMESPACED, CLUSTER = "namespaced", "cluster"
-# What callers ask about themselves: allowed to everyone, whatever the rules say.
-SELF_REVIEWS = frozenset(
-    {"selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews"}
-)
 
 # Group and its preferred version; kinds with namespaces; kinds without. As served by Kubernetes
 # 1.36, which a test compares.

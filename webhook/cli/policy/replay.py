@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from sidecar.policy.requestinfo import SELF_REVIEWS
 from sidecar.policy.verdict import Answer, Body, Denial
 from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
 from webhook.cli.policy.audit_lines import NotAudit, Outcome, Record, Unreadable, read_line
 from webhook.cli.policy.changes import Changes, find_change
 from webhook.cli.policy.judgement import Judge, UndecidedError
-from webhook.cli.policy.kinds import SELF_REVIEWS, KindError, Kinds
+from webhook.cli.policy.kinds import KindError, Kinds
 from webhook.cli.policy.snapshot_source import SourceError, load_snapshot
 
 EXIT_INTERRUPTED = 130
