@@ -11,21 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sidecar.defects import fail
 from sidecar.discovery import Document, accept_for, document_at, etag_of, is_unchanged, merge
 from sidecar.inquiry import Inquiry, Told, question
 from sidecar.log import log_event
-from sidecar.offers import MAX_DISCOVERY_BYTES, OFFER_ACCEPT, Offer, read_offer
-from sidecar.policy.routing import names_kind
+from sidecar.offering import KEPT_S, MEMBER_TIMEOUT_S, OFFERS_FIELD, Offers, size_of
+from sidecar.offers import MAX_DISCOVERY_BYTES, Offer
 from sidecar.policy.verdict import Denial
 from sidecar.refusals import BODIES
 from sidecar.tasks import aside, spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from sidecar.downstream import Client
     from sidecar.exchange import Exchange
@@ -33,23 +32,14 @@ if TYPE_CHECKING:
     from sidecar.head import RequestHead
     from sidecar.member import Member
 
-_MEMBER_TIMEOUT_S: Final = 3.0  # home's answer waits for theirs
-_KEPT_S: Final = 1.0  # clients ask for one document after the other, and many for the same
 _MOST_AT_ONCE: Final = 4
 _SMALL_BYTES: Final = 256 * 1024  # what is merged between two calls; more in a thread
 _LARGE_BYTES: Final = 64 * 1024
 _UNREAD_BYTES: Final = 8 << 20  # of answers that clients have not taken, before large ones wait
 _JSON: Final = b"application/json"
-_OFFERS: Final = b"Accept: " + OFFER_ACCEPT.encode("ascii")
 _T = TypeVar("_T")
 
 Key = tuple[str, str, tuple[str, ...]]  # target, accept, candidates
-
-
-class _Remembered(NamedTuple):
-    at: float
-    offer: Offer
-    size: int  # in bytes, as it came
 
 
 class Discoveries:
@@ -59,22 +49,18 @@ class Discoveries:
         self.loop = loop
         self.lock = asyncio.Lock()
         self.members: Mapping[str, Member] = {}
-        self.era = 0  # grows with each change of what members may be asked for
-        self._gate = gate
         self._running: dict[Key, _Discovery] = {}
         self._queue: deque[_Discovery] = deque()
         self._begun = 0
         self._kept: dict[Key, Told] = {}
-        self._offers: dict[tuple[str, tuple[str, ...]], _Remembered] = {}
-        self._told: dict[str, str] = {}  # what is wrong with a member's answers
+        self.offers = Offers(loop, gate, self.lock)
 
     def adopt(self, members: Mapping[str, Member]) -> None:
         """Ask these from now on; what routes name may be other than it was."""
         self.members = members
-        self.era += 1
         self._running = {}
         self._kept.clear()
-        self._offers.clear()
+        self.offers.forget()
 
     def answer(self, client: Client, exchange: Exchange) -> bool:
         """Answer with a merged document; False if this one is home's alone."""
@@ -112,48 +98,12 @@ class Discoveries:
             del self._running[discovery.key]
             if told is not None:
                 self._kept[discovery.key] = told
-                self.loop.call_later(_KEPT_S, self._kept.pop, discovery.key, None)
+                self.loop.call_later(KEPT_S, self._kept.pop, discovery.key, None)
         if discovery in self._queue:
             self._queue.remove(discovery)
         else:
             self._begun -= 1
         self.loop.call_soon(self._begin_next)
-
-    # -- what members offer -----------------------------------------------------------------------
-
-    def remembered(self, member: Member, document: Document) -> tuple[Offer, int] | None:
-        """What the member offered a moment ago, and how much that was."""
-        found = self._offers.get((member.name, document.offer_paths))
-        if found is None or monotonic() - found.at >= _KEPT_S:
-            return None
-        return found.offer, found.size
-
-    def remember(self, member: Member, document: Document, offer: Offer, size: int) -> None:
-        """Keep it for a moment."""
-        self._offers[member.name, document.offer_paths] = _Remembered(monotonic(), offer, size)
-
-    def read(self, member: Member, told: Sequence[Told | Denial]) -> Offer | str:
-        """What a member offers, or why that cannot be told. Touches nothing: a thread may do it."""
-        for answer in told:
-            if isinstance(answer, Denial):
-                return answer.message
-            if answer.status != 200:
-                return f"it answers {answer.status}"
-        contents = [answer.content for answer in told if isinstance(answer, Told)]
-        try:
-            return read_offer(contents, partial(self._names, member.name))
-        except (ValueError, RecursionError) as failure:
-            return str(failure)
-
-    def tell(self, member: Member, problem: str) -> None:
-        """Say once what is wrong with a member's offers; "": nothing any more."""
-        if problem and self._told.get(member.name) != problem:
-            log_event("warning", "discovery_incomplete", cluster=member.name, reason=problem)
-        self._told[member.name] = problem
-
-    def _names(self, cluster: str, group: str, resource: str) -> bool:
-        policy = self._gate.policy
-        return policy is not None and names_kind(policy.routing, cluster, group, resource)
 
 
 class _Discovery:
@@ -167,7 +117,7 @@ class _Discovery:
         self._target, accept, candidates = key
         self._accept = b"Accept: " + accept.encode("latin-1")
         self._home, *self._members = [owner.members[name] for name in candidates]
-        self._era = owner.era
+        self._era = owner.offers.era
         self._clients: dict[Exchange, Client] = {}
         self._inquiries: list[Inquiry] = []
         self._waiting = 0
@@ -230,13 +180,13 @@ class _Discovery:
         """Ask all at once; of a home that is down, home alone."""
         self._waiting = 1  # so that answers at hand do not end it before all are asked
         for member in self._members if self._home.available else ():
-            known = self._owner.remembered(member, self._document)
+            known = self._owner.offers.remembered(member, self._document)
             if known is not None:
                 self._offers[member], self._sizes[member] = known
                 continue
             told = self._told[member] = []
             for path in self._document.offer_paths:
-                self._ask(member, path, _OFFERS, partial(self._on_offer, told))
+                self._ask(member, path, OFFERS_FIELD, partial(self._on_offer, told))
         self._ask(self._home, self._target, self._accept, self._on_home)
         self._arrive(self._on_all)
 
@@ -251,7 +201,7 @@ class _Discovery:
             self._owner.loop,
             self._guard(then),
             limit=MAX_DISCOVERY_BYTES,
-            timeout_s=member.limits.response_timeout_s if at_home else _MEMBER_TIMEOUT_S,
+            timeout_s=member.limits.response_timeout_s if at_home else MEMBER_TIMEOUT_S,
         )
         self._inquiries.append(inquiry)
         inquiry.send_to(member, question(path, accept), self._ident)
@@ -275,26 +225,24 @@ class _Discovery:
     def _on_all(self) -> None:
         """All is here but, for OpenAPI, the members' own documents."""
         for member, told in self._told.items():
-            self._sizes[member] = sum(
-                len(answer.content) for answer in told if isinstance(answer, Told)
-            )
+            self._sizes[member] = size_of(told)
         self._work(self._read_offers, self._on_offers)
 
     def _read_offers(self) -> dict[Member, Offer | str]:
-        return {member: self._owner.read(member, told) for member, told in self._told.items()}
+        return {
+            member: self._owner.offers.read(member, told) for member, told in self._told.items()
+        }
 
     def _on_offers(self, read: dict[Member, Offer | str]) -> None:
         for member, offer in read.items():
-            if isinstance(offer, str):
-                self._owner.tell(member, offer)
-                continue
-            self._owner.tell(member, "")
-            self._offers[member] = offer
-            if self._owner.era == self._era:
-                self._owner.remember(member, self._document, offer, self._sizes[member])
+            if isinstance(offer, Offer):
+                self._offers[member] = offer
+            self._owner.offers.remember(
+                member, self._document, offer, self._sizes[member], self._era
+            )
         self._waiting = 1
         if self._document.asks_members:
-            for member in self._offers:
+            for member in [member for member, offer in self._offers.items() if offer.groups]:
                 self._ask(member, self._target, self._accept, partial(self._on_spec, member))
         self._arrive(self._merge)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from time import monotonic
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from sidecar.gate import Decided
 from sidecar.policy.verdict import PlanKind
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sidecar.gate import Gate
     from sidecar.member import Member
     from sidecar.policy.snapshot import Snapshot
+    from sidecar.policy.snapshot_routes import Route
     from sidecar.policy.verdict import Body, Denial, Plan
 
 _WARY_S: Final = 600.0
@@ -50,11 +52,7 @@ class Failover:
         """Place by these from the next call on."""
         self._members = members
         self._codes = {
-            route.name: member_codes(
-                route.name, [*(member.cluster for member in route.members), *route.stand_ins]
-            )
-            for route in snapshot.routes
-            if route.stand_ins
+            route.name: _codes(route, members) for route in snapshot.routes if route.stand_ins
         }
         self._wary_until = monotonic() + _WARY_S if self._given else self._wary_until
         for codes in self._codes.values():
@@ -150,6 +148,16 @@ class Failover:
             self._gate.place(found, member)
             origin.variants[member.name] = found
         return found
+
+
+def _codes(route: Route, members: Mapping[str, Member]) -> dict[str, int]:
+    """A code for each of a route's members; another, where the same name is another server now."""
+    servers = {}
+    for name in (*(member.cluster for member in route.members), *route.stand_ins):
+        cluster = members[name].cluster
+        servers[name] = f"{name}\0{cluster.server}\0{crc32(cluster.ca_bundle or b'')}"
+    codes = member_codes(route.name, servers.values())
+    return {name: codes[server] for name, server in servers.items()}
 
 
 def _rewrite_body(exchange: Exchange, body: Body, code: int) -> None:

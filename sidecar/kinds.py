@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 _DOUBT_S: Final = 1.0  # a kind may appear and be used within moments
 _REFRESH_S: Final = 300.0
+# A kind without namespaces that gets them would be listed over all of them: where that can happen,
+# it is looked at more often.
+_WIDE_REFRESH_S: Final = 5.0
+_FIXED: Final = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration", "apiextensions", "apiregistration", "authentication",
+        "authorization", "certificates", "coordination", "discovery", "events",
+        "flowcontrol.apiserver", "internal.apiserver", "networking", "node",
+        "rbac.authorization", "resource", "scheduling", "storage", "storagemigration",
+    )
+)  # fmt: skip
 _TIMEOUT_S: Final = 5.0
 _MAX_ANSWER: Final = 512 << 10
 _MAX_KINDS: Final = 1000  # of a group and version; as many as Scopes keeps
@@ -47,6 +59,7 @@ Key = tuple[str, str, str]  # cluster, group, version
 class _Known(NamedTuple):
     since: float
     kinds: Mapping[str, bool]
+    refresh_s: float
     doubted: bool = False
 
 
@@ -59,6 +72,7 @@ class Kinds:
         self._members: Mapping[str, Member] = {}
         self._waiting: dict[Key, tuple[Member, list[Then]]] = {}
         self._known: dict[Key, _Known] = {}
+        self.changed: Callable[[], None] = lambda: None  # told when a kind has another scope
 
     def adopt(self, members: Mapping[str, Member]) -> None:
         """Ask these from now on; what a member told that is another now counts no more."""
@@ -126,12 +140,13 @@ class Kinds:
         before = self._known.pop(key, None)
         if len(self._known) >= _MAX_KNOWN:
             self._make_room()
-        self._known[key] = _Known(monotonic(), kinds)
+        self._known[key] = _Known(monotonic(), kinds, _refresh_s(key, kinds))
         self._gate.scopes.learn(*key, kinds)
         if before is not None and any(
             kinds.get(kind) != scope for kind, scope in before.kinds.items()
         ):
             self._gate.forget()  # what was decided by the old one is remembered
+            self.changed()
 
     def _make_room(self) -> None:
         """Absences go first. What is let go is in doubt: nobody will look at it again."""
@@ -154,7 +169,7 @@ class Kinds:
                 self._gate.scopes.doubt(*key)
             if not known.kinds:  # nothing is known but that it is not there, and that no more
                 del self._known[key]
-            elif age < _REFRESH_S:
+            elif age < known.refresh_s:
                 self._known[key] = known._replace(doubted=True)
             elif key[2]:
                 self._known[key] = known._replace(since=now)
@@ -221,6 +236,12 @@ class _Search:
             self._next_version(failure)
 
         self._kinds.fetch(key, fetched)
+
+
+def _refresh_s(key: Key, kinds: Mapping[str, bool]) -> float:
+    """Only the kinds of custom resources ever change; those groups have a dot in their names."""
+    fixed = "." not in key[1] or key[1] in _FIXED
+    return _REFRESH_S if fixed or all(kinds.values()) else _WIDE_REFRESH_S
 
 
 def _path(group: str, version: str) -> str:

@@ -85,6 +85,7 @@ class Server:
         self.failover = Failover(self.gate)
         self.executor = Executor(self.loop, self.gate, self.failover, self.limiter)
         self.readmission = Readmission(self.loop, self.gate, self.kinds, self.failover)
+        self.kinds.changed = lambda: self.readmission.review(self.clients)
         self.adoption = Adoption(self)
         self._listeners: list[Listener] = []
         self._admin_servers: list[asyncio.Server] = []

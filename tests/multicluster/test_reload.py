@@ -150,6 +150,20 @@ def test_a_tagged_version_does_not_outlive_its_route(
         assert watch.head.status == 200
 
 
+def test_the_same_name_may_be_another_server(planes: Planes, sidecar: SidecarProcess) -> None:
+    """Its versions are another's, though the route and the name are as they were."""
+    home, west = planes.clusters
+    slice_ = route("slice", {"resources": ["configmaps"]}, standIns=["home"])
+    rules = {"tenant": tenant(), "routes": [slice_]}
+    reload(sidecar, (home, west), **rules)
+    since = sidecar.request("GET", MINE).json()["metadata"]["resourceVersion"]
+    sidecar.write_token(str(home.token), "west")
+    reload(sidecar, (home, home), **rules)
+    answer = sidecar.request("GET", f"{MINE}?watch=1&resourceVersion={since}")
+    assert (answer.status, answer.headers["Mca-Decision"]) == (410, "route/version")
+    assert sidecar.request("GET", MINE).status == 200
+
+
 def test_a_call_that_waits_does_not_fall_back_by_rules_of_before(
     planes: Planes, make_sidecar: Callable[..., SidecarProcess]
 ) -> None:

@@ -200,6 +200,13 @@ def test_what_a_line_says(scene: Scene) -> None:
     assert (head.safe, head.head_only) == (True, True)
 
 
+def test_what_runs_something_is_never_sent_twice(scene: Scene) -> None:
+    """A WebSocket asks for it by GET."""
+    for subresource, safe in ((b"exec", False), (b"portforward", False), (b"log", True)):
+        line = GET.replace(b"pods", b"pods/p/%b" % subresource)
+        assert decided(scene.gate, known(scene.gate, block()), line).safe is safe
+
+
 @pytest.mark.parametrize(
     "line", [b"GET / HTTP/1.0", b"GET /a/../b HTTP/1.1", b"OPTIONS / HTTP/1.1", b"get / HTTP/1.1"]
 )

@@ -128,6 +128,37 @@ def test_what_is_known_is_looked_at_again_now_and_then(
     assert scene.gate.scopes.look("west", "batch", "v1", "jobs") is False
 
 
+@pytest.mark.parametrize(
+    ("group", "kinds", "often"),
+    [
+        ("example.com", {"jobs": False}, True),
+        ("example.com", {"jobs": True, "farms": False}, True),
+        ("example.com", {"jobs": True}, False),
+        ("storage.k8s.io", {"jobs": False}, False),
+        ("gateway.networking.k8s.io", {"jobs": False}, True),
+        ("batch", {"jobs": False}, False),
+    ],
+)
+def test_what_could_widen_is_looked_at_more_often(
+    scene: Scene, group: str, kinds: dict[str, bool], often: bool
+) -> None:
+    """A custom kind that gets namespaces would be listed over all of them."""
+    changed: list[bool] = []
+    scene.kinds.changed = lambda: changed.append(True)
+    path = f"/apis/{group}/v1"
+    scene.says[path] = {
+        "resources": [{"name": name, "namespaced": scope} for name, scope in kinds.items()]
+    }
+    with ScriptedServer(scene.serve) as server:
+        scene.kinds.adopt({"west": scene.member(server)})
+        scene.learn(NeedScope("west", group, "v1", "jobs"))
+        scene.says[path] = {"resources": [{"name": "jobs", "namespaced": not kinds["jobs"]}]}
+        scene.kinds.sweep(time.monotonic() + 6)
+        scene.turn(0.1)
+        assert len(server.requests) == (2 if often else 1)
+        assert changed == ([True] if often else [])
+
+
 def test_any_version_is_all_of_the_group_s(scene: Scene) -> None:
     scene.says |= {
         "/apis/batch": GROUP,
