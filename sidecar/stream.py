@@ -8,6 +8,7 @@ its buffers, and every request would pay for calls between two objects.
 """
 
 import contextlib
+import mmap
 import socket
 import ssl
 from fcntl import ioctl
@@ -17,7 +18,8 @@ from time import monotonic
 from sidecar.reactor import HANGUP, READ, WRITE, Reactor
 
 RECORD = 16384  # the most plaintext that a TLS record carries; a MemoryBIO never shrinks
-_RAW = bytearray(32 * RECORD)  # of 8 records, a 100 MB list would cost a tenth more
+# Of 8 records, a 100 MB list would cost a tenth more. Mapped: what no read fills is no memory.
+_RAW = mmap.mmap(-1, 32 * RECORD)
 _RAW_VIEW = memoryview(_RAW)
 NEVER = float("inf")
 _APPLICATION_DATA = 23

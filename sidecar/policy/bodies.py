@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.documents import JSON_STRING
 from sidecar.policy.protobuf import open_envelope, values_at
@@ -44,8 +43,7 @@ class Finding(enum.Enum):
     OVERSIZED = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Forbidden:
+class Forbidden(NamedTuple):
     """Strings that a body must not spell.
 
     Each of them contains one of `needles`; `matches` tells them from longer text that merely

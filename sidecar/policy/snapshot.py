@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.fields import DNS_LABEL, Check, Fields, read_json
 from sidecar.policy.snapshot_clusters import (
@@ -51,8 +50,7 @@ _MAX_ERRORS: Final = 50
 _REVISION: Final = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One namespace's rules. Without a tenant, RBAC alone limits what its callers may do."""
 
     revision: str

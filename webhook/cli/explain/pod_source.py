@@ -118,6 +118,6 @@ def _read_snapshot(raw: Raw, namespace: str) -> Snapshot:
         keys = ", ".join(sorted(raw.get("data") or {})) or "no key"
         raise SourceError(f"{where} has no {KEY}: it has {keys}")
     found = parse_snapshot(content.encode())
-    if isinstance(found, tuple):
+    if not isinstance(found, Snapshot):
         raise SourceError("\n".join(f"{where}: {KEY}: {problem}" for problem in found))
     return found

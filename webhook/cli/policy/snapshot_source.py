@@ -24,6 +24,6 @@ def read_snapshot(path: str) -> Snapshot | tuple[str, ...]:
 def load_snapshot(path: str) -> Snapshot:
     """The snapshot in a file; SourceError says what is wrong."""
     found = read_snapshot(path)
-    if isinstance(found, tuple):
+    if not isinstance(found, Snapshot):
         raise SourceError("\n".join(f"{path}: {problem}" for problem in found))
     return found

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from sidecar.policy.snapshot import API_VERSION, HOME, KIND, VERSION, parse_snapshot
+from sidecar.policy.snapshot import API_VERSION, HOME, KIND, VERSION, Snapshot, parse_snapshot
 from sidecar.secret import Secret
 from webhook.cli.run.contexts import CertLogin, Context, Inline, Source, TokenLogin
 from webhook.cli.run.exec_plugin import Issued, Plugin
@@ -76,7 +76,7 @@ class Members:
     def _check(self, entry: dict[str, Any]) -> tuple[str, ...]:
         """What the sidecar would say about this one cluster: it takes a snapshot whole or not."""
         parsed = parse_snapshot(self._render([{**entry, "name": HOME}]))
-        return parsed if isinstance(parsed, tuple) else ()
+        return () if isinstance(parsed, Snapshot) else parsed
 
     def _place(self, name: str, context: Context, issued: Issued | None) -> dict[str, Any]:
         login = context.login
