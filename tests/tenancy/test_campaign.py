@@ -16,7 +16,7 @@ from tests.controlplane import ControlPlane
 from tests.tenancy.attempts import attempt
 from tests.tenancy.campaign import Campaign
 from tests.tenancy.scene import DEV_ROUTE, Scene
-from tests.tenancy.town import CONFIGMAPS, OURS, THEIRS
+from tests.tenancy.town import CONFIGMAPS, GROUP, OURS, THEIRS
 
 ROUNDS = 40
 ATTEMPTS_A_ROUND = 100
@@ -30,10 +30,29 @@ RULES = {
 }  # fmt: skip
 
 
+# Slices by namespace, by group and by name, the last with a stand-in: whatever serves a call, it
+# is held to the same bounds.
+ROUTES = [
+    DEV_ROUTE,
+    {
+        "name": "widgets",
+        "priority": 5,
+        "match": [{"groups": [GROUP], "resources": ["widgets", "widgets/*"]}],
+        "to": {"members": [{"cluster": "west"}]},
+    },
+    {
+        "name": "named",
+        "priority": 9,
+        "match": [{"groups": [""], "resources": ["secrets"], "names": ["made-*", "theirs"]}],
+        "to": {"members": [{"cluster": "west"}], "standIns": ["home"]},
+    },
+]
+
+
 @pytest.fixture
 def scene(make_control_plane: Callable[..., ControlPlane]) -> Iterator[Scene]:
     """One of its own: the other tests would find it laid waste."""
-    with Scene(make_control_plane(), make_control_plane(), routes=[DEV_ROUTE]) as made:
+    with Scene(make_control_plane(), make_control_plane(), routes=ROUTES) as made:
         yield made
 
 
