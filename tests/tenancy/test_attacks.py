@@ -6,7 +6,7 @@ Each is refused by its rule, and no cluster saw it; beside it stands what is all
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -457,6 +457,36 @@ def test_38_a_kind_that_comes_and_goes(probe: Probe, namespaced: bool) -> None:
         time.sleep(0.1)
     assert rule == ("" if namespaced else "tenant/cluster-scoped")
     assert plane.request("DELETE", DEFINITIONS.path("", f"{kind.resource}.{GROUP}")).status == 200
+
+
+def test_38_a_kind_that_is_made_anew_with_namespaces(scene: Scene) -> None:
+    """What a rule let tenant A list, when it had no namespaces, soon is a list over all of them."""
+    moons = Kind(f"/apis/{GROUP}/v1", "moons", False)
+    allowed = {"verbs": ["list"], "groups": [GROUP], "resources": ["moons"]}
+    home = scene.home
+    home.create(DEFINITIONS.path(), definition("Moon", namespaced=False))
+    wait_until(lambda: home.request("GET", moons.path()).status == 200)
+    with started(scene, clusterResources=[allowed]) as sidecar:
+        probe = Probe(scene, sidecar)
+        wait_until(lambda: probe.ask("GET", moons.path()).status == 200)
+        definition_path = DEFINITIONS.path("", f"moons.{GROUP}")
+        home.request("DELETE", definition_path)
+        wait_until(lambda: home.request("GET", definition_path).status == 404)
+        home.create(DEFINITIONS.path(), definition("Moon", namespaced=True))
+        wait_until(
+            lambda: (
+                probe.ask("GET", moons.path()).headers.get("Mca-Decision")
+                == "tenant/all-namespaces"
+            )
+        )
+    home.request("DELETE", definition_path)
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.1)
 
 
 # 39
