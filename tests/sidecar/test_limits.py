@@ -139,3 +139,14 @@ def test_what_a_rate_catches(
     made = Rate(rate[0], rate[1], rate[2], 1.0, 1)
     found = [asked for asked in (LIST, WATCH, LOG, EXEC, VERSION) if catches(made, asked)]
     assert tuple(found) == caught
+
+
+def test_kinds_are_looked_up_at_a_bounded_pace() -> None:
+    """Also where a tenant has no limits: these are calls of the sidecar's own."""
+    own = Limiter()
+    assert [own.look_up("app", 0.0) for _ in range(60)] == [None] * 60
+    refused = own.look_up("app", 0.0)
+    assert refused is not None
+    assert (refused.refusal.rule, refused.retry_after_s) == ("limit/kinds", 1)
+    assert own.look_up("other", 0.0) is None
+    assert [own.look_up("app", 1.0) is None for _ in range(11)] == [True] * 10 + [False]
