@@ -38,7 +38,9 @@ MALFORMED: Final = "it is no JSON object as the API server writes it"
 
 _METADATA: Final = want("namespace", "resourceVersion", "continue")
 _ITEM: Final = want("metadata.namespace", "metadata.resourceVersion", "items")
-_ROW: Final = want("object.metadata.namespace", "object.metadata.resourceVersion", "object.items")
+_ROW: Final = want(
+    "metadata", "object.metadata.namespace", "object.metadata.resourceVersion", "object.items"
+)
 _TOP: Final = want("kind", "apiVersion", "metadata", "items", "rows")
 
 _NOTHING: Final[Span] = (None, 0, 0)
@@ -143,6 +145,8 @@ class JsonDocument:
         match = _NEXT_ELEMENT.match(text, end)
         if match is None:
             raise IncompleteError
+        if self._rows and "metadata" in found:
+            raise TransformError(MALFORMED)  # the row's object has it, and no row itself
         prefix = "object." if self._rows else ""
         _check_plain(found.get(prefix + "items", _NOTHING)[0])
         prefix += "metadata."

@@ -124,6 +124,7 @@ def test_what_is_foreign_does_not(document: dict[str, Any], expected: Expected) 
         '{"kind":"PodList","items":[{"metadata":{"namespace":"team-a"},"metadata":{}}]}',
         '{"rows":[{"object":{"metadata":{"namespace":"team-b"}}}],"kind":"Table"}',
         '{"kind":"Table","rows":[{"object":{"metadata":{"namespace":"team-a"}},"object":{}}]}',
+        '{"kind":"Table","rows":[{"metadata":{"namespace":"team-b"},"cells":[]}]}',
         '{"metadata":{"namespace":["team-a"]}}',
     ],
 )
