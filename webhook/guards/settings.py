@@ -1,0 +1,68 @@
+"""Owns what differs between installations, and that none of it can break out of a CEL literal.
+
+Must not know which guard asks for what.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
+DEFAULT_CONTROLLERS = ("system:serviceaccount:mca-system:mca-controller",)
+DEFAULT_UID = 64430
+_BY_DIGEST = re.compile(r"[a-z0-9][a-zA-Z0-9._:/-]*@sha256:[0-9a-f]{64}")
+_MAX_TEXT = 1024
+_MAX_UID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """Who is spared, and what the sidecar looks like.
+
+    `image` is the one that injection puts in, by digest. `audiences` are those that tokens in
+    application containers may be for: never the API server's, a member's or MCA's own.
+    """
+
+    image: str
+    admin_users: tuple[str, ...] = ()
+    admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
+    controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
+    audiences: tuple[str, ...] = ()
+    uid: int = DEFAULT_UID
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def _problems(self) -> list[str]:
+        found = []
+        if not _BY_DIGEST.fullmatch(self.image):
+            found.append(f"image: {self.image!r} names no digest: give NAME@sha256:64 hex digits")
+        if not 0 < self.uid <= _MAX_UID:
+            found.append(f"uid: {self.uid} is not between 1 and {_MAX_UID}")
+        if not (self.admin_users or self.admin_groups):
+            found.append("admins: nobody could label a namespace: name a user or a group")
+        for field in ("admin_users", "admin_groups", "controllers", "audiences"):
+            found += [
+                f"{field}: {text!r} is not a short printable text: correct it"
+                for text in getattr(self, field)
+                if not text or len(text) > _MAX_TEXT or not text.isprintable()
+            ]
+        found += [
+            f"admin_groups: {group!r} holds tenants too: name a narrower group"
+            for group in self.admin_groups
+            if group in ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+        ]
+        return found
+
+
+def write_strings(texts: Sequence[str]) -> str:
+    """A CEL list of strings. Printable JSON strings are CEL's."""
+    return json.dumps(list(texts), ensure_ascii=False)
+
+
+def write_string(text: str) -> str:
+    """A CEL string."""
+    return json.dumps(text, ensure_ascii=False)
