@@ -32,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
             from webhook.cli.policy import main as run_policy
 
             return run_policy(rest)
+        case ["webhook", *rest]:
+            from webhook.cli.webhook import main as run_webhook
+
+            return run_webhook(rest)
         case _:
             from webhook.cli.overview import main as run_overview
 

@@ -12,6 +12,7 @@ commands:
   run         run one command at this terminal with an API of its own
   explain     tell what the sidecar would do with a call, and why
   policy      check a policy, or replay recorded calls against it
+  webhook     serve the admission webhook that gives pods their sidecar
   demo        see the main job done on two real clusters
 
 `mca COMMAND --help` tells more.
