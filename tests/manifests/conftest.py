@@ -10,5 +10,9 @@ from tests.manifests.scene import Guarded
 
 @pytest.fixture(scope="package")
 def guarded() -> Iterator[Guarded]:
-    with ControlPlane() as plane:
+    # Off by default still: certificates as another credential that a volume may hold.
+    with ControlPlane(
+        features={"PodCertificateRequest": True},
+        flags={"runtime-config": "certificates.k8s.io/v1beta1=true"},
+    ) as plane:
         yield Guarded(plane)

@@ -24,12 +24,17 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class Guarded:
-    """The cluster with the guards; `team` is enforced, `plain` has nothing to do with MCA."""
+    """The cluster with the guards.
+
+    `team` is enforced, `plain` has nothing to do with MCA. `lax` is enforced but for Pod Security,
+    from before the guards: what is refused there, they refuse alone.
+    """
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
         self.tenants: dict[str, str] = {}
-        for namespace, labels in (("team", ENFORCED), ("plain", {})):
+        lax = {"mca.io/boundary": "enforced"}
+        for namespace, labels in (("team", ENFORCED), ("plain", {}), ("lax", lax)):
             body = {"metadata": {"name": namespace, "labels": labels}}
             plane.create("/api/v1/namespaces", body)
             self.tenants[namespace] = self._make_tenant(namespace)

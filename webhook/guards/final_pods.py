@@ -50,6 +50,10 @@ def guard_final_pods(settings: GuardSettings) -> Guard:
         },
         validations=(
             Validation(
+                "object.spec.?os.?name.orValue('linux') == 'linux'",
+                "the sidecar runs on Linux only: run the pod in a namespace that is not enforced",
+            ),
+            Validation(
                 "variables.hasSidecar",
                 f"the first init container is not MCA's sidecar: {_REMEDY}",
             ),
@@ -117,10 +121,6 @@ def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
             """,
             "hostNetwork, hostPID, hostIPC and shareProcessNamespace reach the sidecar and are not "
             "allowed here: leave them out, or run the pod in a namespace that is not enforced",
-        ),
-        Validation(
-            "object.spec.?os.?name.orValue('linux') == 'linux'",
-            "the sidecar runs on Linux only: run the pod in a namespace that is not enforced",
         ),
         Validation(
             "!object.spec.?automountServiceAccountToken.orValue(true)",
