@@ -92,7 +92,12 @@ def client_mount(container: str) -> dict[str, Any]:
 
 
 def _application(name: str) -> dict[str, Any]:
-    return {"name": name, "image": "app", "volumeMounts": [client_mount(name)]}
+    return {
+        "name": name,
+        "image": "app",
+        "resources": {"requests": {"cpu": "1"}},
+        "volumeMounts": [client_mount(name)],
+    }
 
 
 def _sidecar() -> dict[str, Any]:
@@ -101,6 +106,7 @@ def _sidecar() -> dict[str, Any]:
         "image": IMAGE,
         "restartPolicy": "Always",
         "env": [{"name": "MCA_CONTAINERS", "value": "setup,app"}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
         "startupProbe": {"httpGet": {"path": "/readyz", "port": 6444}},
         "securityContext": {
             "runAsUser": SETTINGS.uid,

@@ -6,6 +6,7 @@ Owns how guards are installed and how a call is judged. Must not know any one gu
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.controlplane import Answer, ControlPlane
@@ -38,6 +39,8 @@ class Guarded:
             body = {"metadata": {"name": namespace, "labels": labels}}
             plane.create("/api/v1/namespaces", body)
             self.tenants[namespace] = self._make_tenant(namespace)
+        for pod in older_pods():
+            self.make("/api/v1/namespaces/lax/pods", pod)
         self._install()
 
     def _make_tenant(self, namespace: str) -> str:
@@ -92,11 +95,49 @@ class Guarded:
         """A merge patch."""
         return self.call("PATCH", path, json.dumps(change).encode(), headers=MERGE_PATCH, **options)
 
+    def write_kubeconfig(self, namespace: str) -> Path:
+        """For kubectl as a tenant."""
+        cluster = {
+            "server": self.plane.url,
+            "certificate-authority": str(self.plane.authority.file),
+        }
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "tenant",
+            "contexts": [{"name": "tenant", "context": {"cluster": "it", "user": "tenant"}}],
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "tenant", "user": {"token": self.tenants[namespace]}}],
+        }
+        path = self.plane.folder / f"{namespace}.kubeconfig"
+        path.write_text(json.dumps(config))
+        return path
+
     def make(self, path: str, body: Any) -> Any:
         """As the admin, and it must work."""
         answer = self.plane.request("POST", path, body)
         assert answer.status in (200, 201), answer.body
         return answer.json()
+
+
+def older_pods() -> list[dict[str, Any]]:
+    """From before the guards: without a sidecar, one with volumes of all kinds."""
+    containers = [{"name": "app", "image": "app"}]
+    token = {"path": "token"}
+    volumes = [
+        {"name": "kube-api-access-x", "projected": {"sources": [{"serviceAccountToken": token}]}},
+        {
+            "name": "vault",
+            "projected": {"sources": [{"serviceAccountToken": token | {"audience": "vault"}}]},
+        },
+        {"name": "node", "hostPath": {"path": "/"}},
+        {"name": "secret", "secret": {"secretName": "mca-tls"}},
+    ]
+    account = {"serviceAccountName": "owner", "containers": containers}
+    return [
+        {"metadata": {"name": "old"}, "spec": account | {"volumes": volumes}},
+        {"metadata": {"name": "shared"}, "spec": account | {"shareProcessNamespace": True}},
+    ]
 
 
 def assert_refused(answer: Answer, policy: str, *told: str) -> None:
