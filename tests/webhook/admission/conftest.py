@@ -16,10 +16,12 @@ class Served(NamedTuple):
     plane: ControlPlane
     webhook: WebhookProcess
 
-    def create_namespace(self, name: str, **labels: str) -> None:
-        """With `mca.io/…` labels, and Pod Security restricted; its default account is there."""
+    def create_namespace(
+        self, name: str, *, pod_security: str = "restricted", **labels: str
+    ) -> None:
+        """With `mca.io/…` labels; its default account is there."""
         self.plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": {
-            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/enforce": pod_security,
             **{f"mca.io/{key.replace('_', '-')}": value for key, value in labels.items()},
         }}})  # fmt: skip
         self.plane.create(
