@@ -10,6 +10,7 @@ import pytest
 
 from tests.manifests.pods import (
     Change,
+    RawPod,
     app,
     client_mount,
     mount,
@@ -21,7 +22,11 @@ from tests.manifests.pods import (
     token_source,
     volume,
 )
-from tests.manifests.scene import SETTINGS, Guarded, assert_passed, assert_refused
+from tests.manifests.scene import IMAGE, SETTINGS, Guarded, assert_passed, assert_refused
+from webhook.admission.injection import inject
+from webhook.admission.outcome import Injected
+from webhook.admission.registration import MODES
+from webhook.admission.settings import InjectionSettings
 
 pytestmark = pytest.mark.apiserver
 POLICY = "mca-final-pods"
@@ -124,6 +129,10 @@ CASES: dict[str, tuple[str, list[Change]]] = {
     "shared processes": ("shareProcessNamespace", [spec(shareProcessNamespace=True)]),
     "privileged": ("privileged", [app(securityContext={"privileged": True})]),
     "privileged setup": ("found: setup", [setup(securityContext={"privileged": True})]),
+    "an unmasked /proc": (
+        "found: app",
+        [app(securityContext={"procMount": "Unmasked"}), spec(hostUsers=False)],
+    ),
     "ptrace": ("capabilities", [app(securityContext={"capabilities": {"add": ["SYS_PTRACE"]}})]),
     "all capabilities": ("capabilities", [app(securityContext={"capabilities": {"add": ["ALL"]}})]),
     "the sidecar's user": ("is the sidecar's", [app(securityContext={"runAsUser": SETTINGS.uid})]),
@@ -268,3 +277,31 @@ def test_pod_security_stands_beside_it(guarded: Guarded) -> None:
     answer = guarded.call("POST", DRY.format("team"), spoil(spec(hostPID=True)))
     assert answer.status == 403
     assert "violates PodSecurity" in answer.json()["message"]
+
+
+# Injection judges pods as they arrive, this guard as they are stored.
+
+INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
+# Injection leaves them to this guard, and to Pod Security.
+ONLY_GUARDED = {"NFS", "an unmasked /proc"}
+
+
+def as_injected(pod: RawPod) -> RawPod | None:
+    outcome = inject(pod, MODES["enforced"], INJECTION, offline=True)
+    return outcome.pod if isinstance(outcome, Injected) else None
+
+
+@pytest.mark.parametrize("case", sorted(CASES.keys() - ONLY_GUARDED))
+def test_what_injection_lets_in_is_whole(guarded: Guarded, case: str) -> None:
+    """It refuses what this guard refuses, or makes it good."""
+    pod = as_injected(spoil(*CASES[case][1]))
+    if pod is not None:
+        answer = guarded.call("POST", DRY.format("lax"), pod, namespace="lax")
+        assert_passed(answer)
+
+
+@pytest.mark.parametrize("case", NEAR_MISSES)
+def test_near_misses_pass_injection_and_guard(guarded: Guarded, case: str) -> None:
+    pod = as_injected(spoil(*NEAR_MISSES[case]))
+    assert pod is not None
+    assert_passed(guarded.call("POST", DRY.format("team"), pod))

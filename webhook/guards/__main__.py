@@ -6,11 +6,11 @@ Owns the arguments only. Must not call an API: what it prints can be read before
 import argparse
 import sys
 
+from webhook.admission.settings import SIDECAR_UID
 from webhook.guards.rendering import render_yaml
 from webhook.guards.settings import (
     DEFAULT_ADMIN_GROUPS,
     DEFAULT_CONTROLLERS,
-    DEFAULT_UID,
     GuardSettings,
 )
 
@@ -43,7 +43,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--image", required=True, help="the sidecar's image, by digest: NAME@sha256:…")
-    add("--uid", type=int, default=DEFAULT_UID, help="the sidecar's user id (%(default)s)")
+    add("--uid", type=int, default=SIDECAR_UID, help="the sidecar's user id (%(default)s)")
     add("--admin-user", action="append", default=[], metavar="USER", help="repeatable")
     groups = ", ".join(DEFAULT_ADMIN_GROUPS)
     add("--admin-group", action="append", metavar="GROUP", help=f"repeatable ({groups})")

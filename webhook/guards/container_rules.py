@@ -3,15 +3,12 @@
 Each function takes CEL for the list of containers. Must not know when they are judged.
 """
 
+from webhook.admission.boundary import BASELINE_CAPABILITIES
+from webhook.admission.names import CLIENTS_VOLUME, SERVICE_ACCOUNT_PATH
 from webhook.guards.policy import Validation
 from webhook.guards.settings import GuardSettings, write_string, write_strings
 
-# Pod Security baseline's own list.
-_BASELINE_CAPABILITIES = (
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
-    "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
-)  # fmt: skip
-CLIENTS_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_ALLOWED_CAPABILITIES = write_strings(sorted(BASELINE_CAPABILITIES))
 
 
 def is_ours(name: str) -> str:
@@ -75,22 +72,18 @@ def forbid_uid(containers: str, settings: GuardSettings) -> Validation:
 
 def forbid_privileges(containers: str) -> Validation:
     """What reaches the node, and by it every container on it."""
+    wrong = f"""
+        c.?securityContext.?privileged.orValue(false) ||
+        c.?securityContext.?procMount.orValue('Default') != 'Default' ||
+        c.?securityContext.?capabilities.?add.orValue([]).exists(capability,
+          !(capability in {_ALLOWED_CAPABILITIES}))
+        """
     return Validation(
-        f"""
-        !{containers}.exists(c, c.?securityContext.?privileged.orValue(false) ||
-          c.?securityContext.?procMount.orValue('Default') != 'Default' ||
-          c.?securityContext.?capabilities.?add.orValue([]).exists(capability,
-            !(capability in {write_strings(_BASELINE_CAPABILITIES)})))
-        """,
+        f"!{containers}.exists(c, {wrong})",
         "privileged containers, an unmasked /proc and capabilities beyond Pod Security baseline "
-        "reach the sidecar's credentials and are not allowed here: leave them out",
-        found=_names(
-            containers,
-            "c.?securityContext.?privileged.orValue(false) || "
-            "c.?securityContext.?procMount.orValue('Default') != 'Default' || "
-            "c.?securityContext.?capabilities.?add.orValue([]).exists(capability, "
-            f"!(capability in {write_strings(_BASELINE_CAPABILITIES)}))",
-        ),
+        "reach the sidecar's credentials and are not allowed here: leave them out of "
+        "securityContext",
+        found=_names(containers, wrong),
     )
 
 
@@ -110,10 +103,11 @@ def forbid_mounts(containers: str, closed: str) -> Validation:
 
 def allow_own_client_folder(containers: str) -> Validation:
     """Of our volumes each container sees its own folder of `mca-clients`, and cannot change it."""
-    path = write_string(CLIENTS_PATH)
+    clients = write_string(CLIENTS_VOLUME)
+    path = write_string(SERVICE_ACCOUNT_PATH)
     wrong = f"""
         c.?volumeMounts.orValue([]).exists(m, {is_ours("m.name")} &&
-            !(m.name == 'mca-clients' && m.mountPath == {path} &&
+            !(m.name == {clients} && m.mountPath == {path} &&
               m.?readOnly.orValue(false) && m.?subPath.orValue('') == c.name)) ||
           c.?volumeDevices.orValue([]).exists(d, {is_ours("d.name")})
         """

@@ -4,6 +4,7 @@ Injection strips and rebuilds what is ours; this guard only sees whether that ca
 not look at updates: a new release of the image would hold every older pod back.
 """
 
+from webhook.admission.names import CLIENTS_VOLUME, IDENTITY_VOLUME, TOKEN_VOLUME, VOLUMES
 from webhook.guards.container_rules import (
     allow_own_client_folder,
     forbid_environment,
@@ -16,7 +17,7 @@ from webhook.guards.container_rules import (
     opens_token,
 )
 from webhook.guards.policy import Guard, Rule, Validation
-from webhook.guards.settings import GuardSettings, write_string
+from webhook.guards.settings import GuardSettings, write_string, write_strings
 
 # Pod Security restricted's list without csi, whose drivers may hand out anything.
 _VOLUME_TYPES = (
@@ -80,7 +81,7 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
             found="variables.init[0].image",
         ),
         Validation(
-            """
+            f"""
             !variables.hasSidecar || [variables.init[0]].all(c,
               c.?restartPolicy.orValue('') == 'Always' &&
               !has(c.command) && !has(c.args) && !has(c.lifecycle) && !has(c.envFrom) &&
@@ -90,7 +91,7 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
               !c.?livenessProbe.?exec.hasValue() &&
               c.?env.orValue([]).all(e, e.name.startsWith('MCA_')) &&
               c.?volumeMounts.orValue([]).all(m,
-                m.name in ['mca-identity', 'mca-clients', 'mca-token']))
+                m.name in {write_strings(VOLUMES)}))
             """,
             "the sidecar's command, environment, probes, mounts or restart policy are not what "
             f"MCA puts in: {_REMEDY}",
@@ -137,13 +138,14 @@ def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
 def _judge_volumes() -> tuple[Validation, ...]:
     types = " && ".join(f"!has(v.{kind})" for kind in _VOLUME_TYPES)
     secret = holds_our_secret("v")
+    memory = write_strings((IDENTITY_VOLUME, CLIENTS_VOLUME))
     return (
         Validation(
             f"""
             !variables.hasSidecar || variables.volumes.all(v, !{is_ours("v.name")} ||
-              (v.name in ['mca-identity', 'mca-clients'] &&
+              (v.name in {memory} &&
                v.?emptyDir.?medium.orValue('') == 'Memory') ||
-              (v.name == 'mca-token' && has(v.projected)))
+              (v.name == {write_string(TOKEN_VOLUME)} && has(v.projected)))
             """,
             f"a volume called mca-... is not what MCA puts in: {_REMEDY}",
         ),

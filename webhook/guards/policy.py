@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from webhook.admission.names import LABEL_BOUNDARY
 from webhook.guards.settings import GuardSettings, write_strings
 
 _API = "admissionregistration.k8s.io/v1"
-BOUNDARY_LABEL = "mca.io/boundary"
-ENFORCED = "enforced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Guard:
             "resourceRules": [rule.manifest() for rule in self.rules],
         }
         if not self.everywhere:
-            constraints["namespaceSelector"] = {"matchLabels": {BOUNDARY_LABEL: ENFORCED}}
+            constraints["namespaceSelector"] = {"matchLabels": {LABEL_BOUNDARY: "enforced"}}
         spec: dict[str, Any] = {"failurePolicy": "Fail", "matchConstraints": constraints}
         if self.conditions:
             spec["matchConditions"] = _name(self.conditions)

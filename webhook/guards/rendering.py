@@ -1,5 +1,6 @@
 """Owns the list of all guards, and how they become YAML. Must not read or write a file."""
 
+import shlex
 from typing import Any
 
 import yaml
@@ -40,6 +41,25 @@ def render_manifests(settings: GuardSettings) -> list[dict[str, Any]]:
 
 def render_yaml(settings: GuardSettings) -> str:
     """The same as YAML for `kubectl apply -f`."""
-    return yaml.safe_dump_all(
+    body = yaml.safe_dump_all(
         render_manifests(settings), sort_keys=False, width=100, allow_unicode=True
     )
+    return f"# Made by: python -m webhook.guards {' '.join(_list_arguments(settings))}\n{body}"
+
+
+def _list_arguments(settings: GuardSettings) -> list[str]:
+    """What makes the same file again, but for what is so by default."""
+    plain = GuardSettings(image=settings.image)
+    many = {
+        "--admin-user": (settings.admin_users, plain.admin_users),
+        "--admin-group": (settings.admin_groups, plain.admin_groups),
+        "--controller": (settings.controllers, plain.controllers),
+        "--audience": (settings.audiences, plain.audiences),
+    }
+    arguments = ["--image", settings.image]
+    if settings.uid != plain.uid:
+        arguments += ["--uid", str(settings.uid)]
+    for option, (texts, default) in many.items():
+        if texts != default:
+            arguments += [part for text in texts for part in (option, shlex.quote(text))]
+    return arguments

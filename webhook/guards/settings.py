@@ -4,14 +4,13 @@ Must not know which guard asks for what.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from webhook.admission.settings import SIDECAR_UID, parse_image
+
 DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
 DEFAULT_CONTROLLERS = ("system:serviceaccount:mca-system:mca-controller",)
-DEFAULT_UID = 64430
-_BY_DIGEST = re.compile(r"[a-z0-9][a-zA-Z0-9._:/-]*@sha256:[0-9a-f]{64}")
 _MAX_TEXT = 1024
 _MAX_UID = 2**31 - 1
 
@@ -29,7 +28,7 @@ class GuardSettings:
     admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
     controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
     audiences: tuple[str, ...] = ()
-    uid: int = DEFAULT_UID
+    uid: int = SIDECAR_UID
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -38,8 +37,10 @@ class GuardSettings:
 
     def _problems(self) -> list[str]:
         found = []
-        if not _BY_DIGEST.fullmatch(self.image):
-            found.append(f"image: {self.image!r} names no digest: give NAME@sha256:64 hex digits")
+        try:
+            parse_image(self.image)
+        except ValueError as error:
+            found.append(f"image: {error}")
         if not 0 < self.uid <= _MAX_UID:
             found.append(f"uid: {self.uid} is not between 1 and {_MAX_UID}")
         if not (self.admin_users or self.admin_groups):
