@@ -31,8 +31,9 @@ class Guarded:
     from before the guards: what is refused there, they refuse alone.
     """
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, settings: GuardSettings = SETTINGS) -> None:
         self.plane = plane
+        self.manifests = render_manifests(settings)
         self.tenants: dict[str, str] = {}
         lax = {"mca.io/boundary": "enforced"}
         for namespace, labels in (("team", ENFORCED), ("plain", {}), ("lax", lax)):
@@ -63,12 +64,12 @@ class Guarded:
 
     def _install(self) -> None:
         """Policies and bindings are watched in order: where the last one acts, all do."""
-        for manifest in render_manifests(SETTINGS):
+        for manifest in self.manifests:
             plural = "ies" if manifest["kind"].endswith("Policy") else "ybindings"
             path = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic{plural}"
             answer = self.plane.request("POST", path, manifest)
             assert answer.status == 201, answer.body
-        name = render_manifests(SETTINGS)[-1]["metadata"]["name"]
+        name = self.manifests[-1]["metadata"]["name"]
         wait_until(lambda: name in self._probe())
 
     def _probe(self) -> str:
