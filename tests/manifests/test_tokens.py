@@ -1,9 +1,13 @@
 """Attack 61: no token of the API server is won through the API in an enforced namespace."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.controlplane.control_plane import ISSUER
 from tests.manifests.scene import Guarded, assert_passed, assert_refused, wait_until
@@ -104,3 +108,36 @@ def test_61_near_miss_admins_and_other_namespaces(guarded: Guarded) -> None:
     admin = guarded.plane.tokens["admin"]
     assert_passed(guarded.call("POST", REQUEST.format("team"), {"spec": {}}, token=admin))
     assert_passed(guarded.call("POST", REQUEST.format("plain"), {"spec": {}}, namespace="plain"))
+
+
+def certificate_request(signer: str, name: str) -> dict[str, Any]:
+    """For a pod of the tenant's, with the tenant's own key."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    stub = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(key, None)
+    uid = "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "signerName": signer,
+            "podName": "a",
+            "podUID": uid,
+            "serviceAccountName": "owner",
+            "serviceAccountUID": uid,
+            "nodeName": "node",
+            "nodeUID": uid,
+            "maxExpirationSeconds": 3600,
+            "stubPKCS10Request": base64.b64encode(stub.public_bytes(Encoding.DER)).decode(),
+        },
+    }
+
+
+def test_61_no_certificate_for_the_api_in_a_pods_name(guarded: Guarded) -> None:
+    path = "/apis/certificates.k8s.io/v1beta1/namespaces/{}/podcertificaterequests"
+    ours = certificate_request("kubernetes.io/kube-apiserver-client-pod", "a")
+    answer = guarded.call("POST", path.format("team"), ours)
+    assert_refused(
+        answer, "mca-certificate-requests", "signer of your own", "through their sidecar"
+    )
+    assert_passed(guarded.call("POST", path.format("plain"), ours, namespace="plain"))
+    other = certificate_request("example.com/signer", "b")
+    assert_passed(guarded.call("POST", path.format("team"), other))

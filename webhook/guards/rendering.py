@@ -15,13 +15,18 @@ from webhook.guards.namespace_labels import guard_namespace_labels
 from webhook.guards.own_objects import guard_own_objects
 from webhook.guards.policy import Guard
 from webhook.guards.settings import GuardSettings
-from webhook.guards.tokens import guard_token_requests, guard_token_secrets
+from webhook.guards.tokens import (
+    guard_certificate_requests,
+    guard_token_requests,
+    guard_token_secrets,
+)
 
 _MAKERS = (
     guard_namespace_labels,
     guard_own_objects,
     guard_token_secrets,
     guard_token_requests,
+    guard_certificate_requests,
     guard_exec,
     guard_pod_updates,
     guard_ephemeral_containers,

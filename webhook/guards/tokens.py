@@ -1,4 +1,4 @@
-"""Owns the guards on tokens won through the API: token-type Secrets and token requests (attack 61).
+"""Owns the guards on credentials won through the API (attack 61): Secrets, tokens, certificates.
 
 Must not judge what pods mount; `final_pods` does.
 """
@@ -57,6 +57,28 @@ def guard_token_requests(settings: GuardSettings) -> Guard:
                 "tokens are issued here only for audiences that MCA's guards list: name one of "
                 "those with --audience, or ask an admin to list the service that will check it",
                 found="variables.audiences.join(', ')",
+            ),
+        ),
+    )
+
+
+def guard_certificate_requests(_settings: GuardSettings) -> Guard:
+    """In a pod's name, with a key of one's own: whoever may create these need not be its kubelet.
+
+    Cluster-wide certificate requests have no namespace; who may approve them decides there.
+    """
+    return Guard(
+        name="mca-certificate-requests",
+        rules=(Rule(("CREATE",), ("podcertificaterequests",), "certificates.k8s.io"),),
+        conditions={
+            "no-kubelet": "!('system:nodes' in request.userInfo.?groups.orValue([]))",
+        },
+        validations=(
+            Validation(
+                "!object.spec.signerName.startsWith('kubernetes.io/')",
+                "certificates of signers that the API server trusts are not allowed here: use a "
+                "signer of your own; pods call the API through their sidecar",
+                found="object.spec.signerName",
             ),
         ),
     )
