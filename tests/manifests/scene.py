@@ -43,6 +43,9 @@ class Guarded:
         for pod in older_pods():
             self.make("/api/v1/namespaces/lax/pods", pod)
         self._install()
+        account = ("mca-system", "mca-controller")
+        plane.create_service_account(*account, cluster_role="cluster-admin")
+        self.controller = plane.token(*account)
 
     def _make_tenant(self, namespace: str) -> str:
         """More than the role admin: all verbs on all there is in its namespace, itself included."""

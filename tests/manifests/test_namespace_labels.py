@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.scene import Guarded, assert_passed, assert_refused
+from tests.manifests.scene import ENFORCED, Guarded, assert_passed, assert_refused
 
 pytestmark = pytest.mark.apiserver
 POLICY = "mca-namespace-labels"
@@ -113,3 +113,10 @@ def test_an_enforced_namespace_ends(guarded: Guarded) -> None:
     namespace["spec"]["finalizers"] = []
     assert_passed(guarded.plane.request("PUT", f"{path}/finalize", namespace))
     assert guarded.plane.request("GET", path).status == 404
+
+
+def test_the_controller_labels(guarded: Guarded) -> None:
+    guarded.plane.create_namespace("provisioned")
+    change = {"metadata": {"labels": ENFORCED, "annotations": {"mca.io/tenant": "acme"}}}
+    path = "/api/v1/namespaces/provisioned"
+    assert_passed(guarded.patch(path, change, token=guarded.controller))

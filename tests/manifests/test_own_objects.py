@@ -16,7 +16,6 @@ from tests.manifests.scene import (
 pytestmark = pytest.mark.apiserver
 POLICY = "mca-own-objects"
 TELLS = "choose another name"
-CONTROLLER = "mca-controller"
 PATHS = {
     "configmaps": "/api/v1/namespaces/{}/configmaps",
     "secrets": "/api/v1/namespaces/{}/secrets",
@@ -31,20 +30,14 @@ def body_of(kind: str, **metadata: str) -> dict[str, Any]:
     return {"metadata": metadata, **({"roleRef": ROLE} if kind == "rolebindings" else {})}
 
 
-@pytest.fixture(scope="module")
-def controller(guarded: Guarded) -> str:
-    guarded.plane.create_service_account("mca-system", CONTROLLER, cluster_role="cluster-admin")
-    return guarded.plane.token("mca-system", CONTROLLER)
-
-
 @every_kind
-def test_65_a_tenant_touches_nothing_of_ours(guarded: Guarded, controller: str, kind: str) -> None:
+def test_65_a_tenant_touches_nothing_of_ours(guarded: Guarded, kind: str) -> None:
     path = PATHS[kind].format("team")
     body = body_of(kind, name="mca-policy")
     assert_refused(guarded.call("POST", path, body), POLICY, TELLS)
     generated = body_of(kind, generateName="mca-")
     assert_refused(guarded.call("POST", path, generated), POLICY, TELLS)
-    assert_passed(guarded.call("POST", path, body, token=controller))
+    assert_passed(guarded.call("POST", path, body, token=guarded.controller))
     mine = f"{path}/mca-policy"
     freeze = {"metadata": {"finalizers": ["example.com/stuck"]}}
     assert_refused(guarded.patch(mine, freeze), POLICY, TELLS)
@@ -65,8 +58,10 @@ def test_65_a_tenant_touches_nothing_of_ours(guarded: Guarded, controller: str, 
     assert_refused(guarded.call("DELETE", mine), POLICY, TELLS)
     assert_refused(guarded.call("DELETE", path), POLICY, TELLS)
     assert guarded.call("GET", mine).status == 200
-    assert_passed(guarded.patch(mine, {"metadata": {"labels": {"a": "b"}}}, token=controller))
-    assert_passed(guarded.call("DELETE", mine, token=controller))
+    assert_passed(
+        guarded.patch(mine, {"metadata": {"labels": {"a": "b"}}}, token=guarded.controller)
+    )
+    assert_passed(guarded.call("DELETE", mine, token=guarded.controller))
 
 
 def test_65_frozen_is_refused_for_admins_too(guarded: Guarded) -> None:
@@ -88,14 +83,16 @@ def test_65_near_miss_other_names_and_other_namespaces(guarded: Guarded, kind: s
     assert_passed(guarded.call("DELETE", f"{free}/mca-policy", namespace="plain"))
 
 
-def test_65_a_namespace_that_ends_can_be_emptied(guarded: Guarded, controller: str) -> None:
+def test_65_a_namespace_that_ends_can_be_emptied(guarded: Guarded) -> None:
     """As the namespace controller does it, which is none of the accounts that are spared."""
     plane = guarded.plane
     labels = {"mca.io/injection": "enabled"}
     guarded.make("/api/v1/namespaces", {"metadata": {"name": "emptied", "labels": labels}})
     path = PATHS["configmaps"].format("emptied")
     assert_passed(
-        guarded.call("POST", path, body_of("configmaps", name="mca-policy"), token=controller)
+        guarded.call(
+            "POST", path, body_of("configmaps", name="mca-policy"), token=guarded.controller
+        )
     )
     collector = plane.tokens["admin"]
     assert_refused(guarded.call("DELETE", path, token=collector), POLICY, TELLS)

@@ -81,6 +81,7 @@ def test_61_an_old_token_secret_is_deleted_and_not_used_again(guarded: Guarded) 
     assert plane.request("GET", f"{path}/old").status == 404
 
 
+GROUP = "rbac.authorization.k8s.io"
 REQUEST = "/api/v1/namespaces/{}/serviceaccounts/owner/token"
 
 
@@ -104,10 +105,22 @@ def test_61_near_miss_a_listed_audience(guarded: Guarded, audiences: list[str]) 
     assert answer.json()["spec"]["audiences"] == audiences
 
 
-def test_61_near_miss_admins_and_other_namespaces(guarded: Guarded) -> None:
-    admin = guarded.plane.tokens["admin"]
-    assert_passed(guarded.call("POST", REQUEST.format("team"), {"spec": {}}, token=admin))
+def test_61_near_miss_those_who_may_and_other_namespaces(guarded: Guarded) -> None:
+    for token in (guarded.plane.tokens["admin"], guarded.controller):
+        assert_passed(guarded.call("POST", REQUEST.format("team"), {"spec": {}}, token=token))
     assert_passed(guarded.call("POST", REQUEST.format("plain"), {"spec": {}}, namespace="plain"))
+
+
+def test_61_near_miss_kubelets_fetch_the_sidecars_token(guarded: Guarded) -> None:
+    plane = guarded.plane
+    binding = {
+        "metadata": {"name": "kubelet"},
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "kubelet"}],
+    }
+    guarded.make(f"/apis/{GROUP}/v1/clusterrolebindings", binding)
+    path, token = REQUEST.format("team"), plane.tokens["kubelet"]
+    wait_until(lambda: plane.request("POST", path, {"spec": {}}, token=token).status == 201)
 
 
 def certificate_request(signer: str, name: str) -> dict[str, Any]:

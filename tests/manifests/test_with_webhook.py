@@ -100,13 +100,11 @@ def test_webhooks_that_were_taken_out_let_no_pod_in(whole: Whole) -> None:
 
 def test_65_a_namespace_with_our_objects_ends(whole: Whole) -> None:
     plane = whole.guarded.plane
-    plane.create_service_account("mca-system", "mca-controller", cluster_role="cluster-admin")
-    token = plane.token("mca-system", "mca-controller")
     labels = {"mca.io/boundary": "enforced", "pod-security.kubernetes.io/enforce": "baseline"}
     whole.guarded.make("/api/v1/namespaces", {"metadata": {"name": "ends", "labels": labels}})
     path = "/api/v1/namespaces/ends/configmaps"
     body = {"metadata": {"name": "mca-policy"}}
-    assert_passed(whole.guarded.call("POST", path, body, token=token))
+    assert_passed(whole.guarded.call("POST", path, body, token=whole.guarded.controller))
     assert plane.request("DELETE", f"{path}/mca-policy").status == 403
     assert plane.request("DELETE", "/api/v1/namespaces/ends").status == 200
     wait_until(lambda: plane.request("GET", "/api/v1/namespaces/ends").status == 404, timeout_s=60)
