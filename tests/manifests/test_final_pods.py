@@ -4,6 +4,7 @@ Each case is a good pod with one thing changed, sent without the webhook, as if 
 one that came later. Nothing is stored: pods are sent as dry runs.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -304,4 +305,23 @@ def test_what_injection_lets_in_is_whole(guarded: Guarded, case: str) -> None:
 def test_near_misses_pass_injection_and_guard(guarded: Guarded, case: str) -> None:
     pod = as_injected(spoil(*NEAR_MISSES[case]))
     assert pod is not None
+    assert_passed(guarded.call("POST", DRY.format("team"), pod))
+
+
+def test_near_miss_a_pod_of_a_megabyte(guarded: Guarded) -> None:
+    """CEL has a budget for each request; a pod that used it up would be refused without a cause."""
+    volumes = [{"name": f"v{i}", "configMap": {"name": "a"}} for i in range(60)]
+    secret = {"secretKeyRef": {"name": "some-secret", "key": "a"}}
+    containers = [
+        {
+            "name": f"c{i}",
+            "image": "a",
+            "env": [{"name": f"VARIABLE_{j}", "valueFrom": secret} for j in range(200)],
+            "volumeMounts": [{"name": f"v{j}", "mountPath": f"/m/{j}"} for j in range(60)],
+        }
+        for i in range(60)
+    ]
+    pod = spoil(spec(containers=containers))
+    pod["spec"]["volumes"] += volumes
+    assert len(json.dumps(pod)) > 1 << 20
     assert_passed(guarded.call("POST", DRY.format("team"), pod))
