@@ -5,6 +5,8 @@ in the pod that is named like ours: what injection makes is made anew each time,
 pass changes nothing and a copied pod brings nothing along.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from webhook.admission.annotations import Tuning, parse_annotations
@@ -172,7 +174,9 @@ def _build(
         "volumes": _rebuild_volumes(spec.get("volumes") or [], removed),
         "automountServiceAccountToken": False,
     }
-    return Injected({**pod, "spec": new_spec}, tuple(_warn(spec, tuning, removed, api)))
+    return Injected(
+        {**pod, "spec": new_spec}, tuple(islice(_warn(spec, tuning, removed, api), _MAX_TOLD))
+    )
 
 
 def _rebuild_volumes(volumes: list[RawObject], removed: frozenset[str]) -> list[RawObject]:
@@ -191,26 +195,25 @@ def _rebuild_volumes(volumes: list[RawObject], removed: frozenset[str]) -> list[
 
 def _warn(
     spec: RawObject, tuning: Tuning, removed: frozenset[str], api: frozenset[str]
-) -> list[str]:
+) -> Iterator[str]:
     application = [item for item in list_containers(spec) if item["name"] != SIDECAR]
     known = {item["name"] for item in application}
-    warnings = [
-        f"{CONTAINERS} names {name}, and the pod has {', '.join(sorted(known))}"
-        for name in sorted((tuning.containers or frozenset()) - known)
-    ]
-    warnings += [
-        f"container {item['name']} mounts a volume of its own at the service account's path:"
-        f" it gets no API unless {CONTAINERS} names it"
-        for item in application
-        if item["name"] not in api
-        and tuning.containers is None
-        and hides_account(item, removed | {CLIENTS_VOLUME})
-    ]
-    warnings += [
-        f"volume {item['name']} holds a token of the API server, which the application can read"
-        for item in spec.get("volumes") or ()
-        if item["name"] not in (*removed, *VOLUMES) and "" in list_audiences(item)
-    ]
-    return warnings + [
-        text for item in application if item["name"] in api and (text := find_warning(item))
-    ]
+    for name in sorted((tuning.containers or frozenset()) - known):
+        yield f"{CONTAINERS} names {name}, and the pod has no such container"
+    replaced = removed | {CLIENTS_VOLUME}
+    for item in application:
+        if tuning.containers is None and item["name"] not in api and hides_account(item, replaced):
+            yield (
+                f"container {item['name']} mounts a volume of its own at the service account's"
+                f" path: it gets no API unless {CONTAINERS} names it"
+            )
+    for item in spec.get("volumes") or ():
+        kept = item["name"] not in removed and item["name"] not in VOLUMES
+        if kept and "" in list_audiences(item):
+            yield (
+                f"volume {item['name']} holds a token of the API server,"
+                " which the application can read"
+            )
+    for item in application:
+        if item["name"] in api and (text := find_warning(item)):
+            yield text

@@ -4,8 +4,8 @@ Must not know what the documents are. Items of lists that are known by a key (`n
 are patched where they stand; what is not touched does not appear.
 """
 
-from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 RawOperation = dict[str, Any]
@@ -42,26 +42,53 @@ def _diff_objects(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterat
 
 def _diff_lists(old: list[Any], new: list[Any], path: str) -> Iterator[RawOperation]:
     """From the end to the start, so that the places of what comes before stay true."""
-    matcher = SequenceMatcher(None, _mark(old), _mark(new), autojunk=False)
-    for change, from_old, to_old, from_new, to_new in reversed(matcher.get_opcodes()):
-        if change == "equal":
-            for offset in range(to_old - from_old):
-                index = from_old + offset
-                yield from _diff(old[index], new[from_new + offset], f"{path}/{index}")
-            continue
-        for index in reversed(range(from_old, to_old)):
-            yield {"op": "remove", "path": f"{path}/{index}"}
-        for value in reversed(new[from_new:to_new]):
-            yield {"op": "add", "path": f"{path}/{from_old}", "value": value}
+    end_old, end_new = _skip_same_end(old, new)
+    for index, other in reversed(_pair(old[:end_old], new[:end_new])):
+        yield from _splice(index + 1, end_old, new[other + 1 : end_new], path)
+        yield from _diff(old[index], new[other], f"{path}/{index}")
+        end_old, end_new = index, other
+    yield from _splice(0, end_old, new[:end_new], path)
 
 
-def _mark(items: Sequence[Any]) -> list[str]:
-    """What makes an item the same one in both lists."""
-    marks = []
+def _skip_same_end(old: list[Any], new: list[Any]) -> tuple[int, int]:
+    """Most lists are changed at their start: what follows is the very same objects."""
+    end_old, end_new = len(old), len(new)
+    while end_old and end_new and old[end_old - 1] is new[end_new - 1]:
+        end_old, end_new = end_old - 1, end_new - 1
+    return end_old, end_new
+
+
+def _splice(start: int, end: int, values: list[Any], path: str) -> Iterator[RawOperation]:
+    for index in reversed(range(start, end)):
+        yield {"op": "remove", "path": f"{path}/{index}"}
+    for value in reversed(values):
+        yield {"op": "add", "path": f"{path}/{start}", "value": value}
+
+
+def _pair(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
+    """Where the items are that stay, in both lists; one that moved forward is not among them.
+
+    Linear, whatever a list holds: whoever may create pods decides on that.
+    """
+    places = {mark: place for place, mark in enumerate(_mark(new))}
+    pairs: list[tuple[int, int]] = []
+    last = -1
+    for index, mark in enumerate(_mark(old)):
+        place = places.get(mark, -1)
+        if place > last:
+            pairs.append((index, place))
+            last = place
+    return pairs
+
+
+def _mark(items: list[Any]) -> Iterator[tuple[str, int]]:
+    """What makes an item the same one in both lists, and how many such came before."""
+    seen: Counter[str] = Counter()
     for item in items:
         key = next((key for key in _KEYS if isinstance(item, dict) and key in item), None)
-        marks.append(repr(item) if key is None else f"{key}={item[key]!r}")
-    return marks
+        mark = repr(item) if key is None else f"{key}={item[key]!r}"
+        yield mark, seen[mark]
+        seen[mark] += 1
 
 
 def _escape(key: str) -> str:

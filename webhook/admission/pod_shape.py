@@ -6,101 +6,92 @@ Must not judge what they say. The API server has checked what it sends; files ha
 from typing import Any, Final
 
 _STRINGS: Final = "a map of strings"
-_SECURITY: Final = {
-    "privileged": bool,
-    "runAsUser": int,
-    "capabilities": {"add": [str]},
-}
-_SECRET: Final = {"name": str}
-_CONTAINER: Final = {
-    "!name": str,
-    "env": [
-        {
-            "!name": str,
-            "value": str,
-            "valueFrom": {
-                "secretKeyRef": {"name": str},
-                "fileKeyRef": {"volumeName": str},
-            },
-        }
-    ],
-    "envFrom": [{"secretRef": _SECRET}],
-    "volumeMounts": [{"!name": str, "!mountPath": str, "subPathExpr": str}],
-    "volumeDevices": [{"!name": str}],
-    "ports": [{"containerPort": int, "protocol": str}],
-    "resources": {"requests": {}, "limits": {}},
-    "imagePullPolicy": str,
-    "securityContext": _SECURITY,
-}
-_VOLUME: Final = {
-    "!name": str,
-    "secret": {"secretName": str},
-    "projected": {
-        "sources": [
-            {"serviceAccountToken": {"audience": str}, "secret": _SECRET, "podCertificate": {}}
-        ]
-    },
-}
-_POD: Final = {
-    "metadata": {"annotations": _STRINGS},
-    "!spec": {
-        "!containers": [_CONTAINER],
-        "initContainers": [_CONTAINER],
-        "ephemeralContainers": [_CONTAINER],
-        "volumes": [_VOLUME],
-        "nodeSelector": _STRINGS,
-        "os": {"name": str},
-        "automountServiceAccountToken": bool,
-        "hostNetwork": bool,
-        "hostPID": bool,
-        "hostIPC": bool,
-        "shareProcessNamespace": bool,
-        "securityContext": _SECURITY,
-    },
-}
+# Of each key: whether it must be there, and the form of its value.
+_Form = dict[str, tuple[bool, Any]]
+
+
+def _form(**keys: Any) -> _Form:
+    return {key: (False, inner) for key, inner in keys.items()}
+
+
+def _needs(**keys: Any) -> _Form:
+    return {key: (True, inner) for key, inner in keys.items()}
+
+
+_NAMED: Final = _needs(name=str)
+_SECRET: Final = _form(name=str)
+_SECURITY: Final = _form(privileged=bool, runAsUser=int, capabilities=_form(add=[str]))
+_SOURCES: Final = _form(secretKeyRef=_SECRET, fileKeyRef=_form(volumeName=str))
+_CONTAINER: Final = _NAMED | _form(
+    env=[_NAMED | _form(value=str, valueFrom=_SOURCES)],
+    envFrom=[_form(secretRef=_SECRET)],
+    volumeMounts=[_needs(name=str, mountPath=str) | _form(subPathExpr=str)],
+    volumeDevices=[_NAMED],
+    ports=[_form(containerPort=int, protocol=str)],
+    resources=_form(requests={}, limits={}),
+    imagePullPolicy=str,
+    securityContext=_SECURITY,
+)
+_PROJECTED: Final = _form(
+    serviceAccountToken=_form(audience=str), secret=_SECRET, podCertificate={}
+)
+_VOLUME: Final = _NAMED | _form(secret=_form(secretName=str), projected=_form(sources=[_PROJECTED]))
+_POD: Final = _form(metadata=_form(annotations=_STRINGS)) | _needs(
+    spec=_needs(containers=[_CONTAINER])
+    | _form(
+        initContainers=[_CONTAINER],
+        ephemeralContainers=[_CONTAINER],
+        volumes=[_VOLUME],
+        nodeSelector=_STRINGS,
+        os=_form(name=str),
+        automountServiceAccountToken=bool,
+        hostNetwork=bool,
+        hostPID=bool,
+        hostIPC=bool,
+        shareProcessNamespace=bool,
+        securityContext=_SECURITY,
+    )
+)
 _WORDS: Final[dict[Any, str]] = {str: "a string", bool: "true or false", int: "a whole number"}
 
 
 def find_problem(pod: object) -> str:
     """What is wrong with the form, with its path; empty when nothing is."""
-    return _find(pod, _POD, "") if pod is not None else "the pod is null"
+    if not isinstance(pod, dict):
+        return "the pod is not an object"
+    return _find(pod, _POD).removeprefix(".")
 
 
-def _find(value: object, form: Any, path: str) -> str:
-    """A `!` before a key says that it must be there; else null is as good as nothing."""
-    if value is None:
-        return ""
-    if form == _STRINGS:
-        return _find_in_strings(value, path)
+def _find(value: object, form: Any) -> str:
+    """The path from here on, and what is wrong there."""
     if isinstance(form, dict):
-        return _find_in_object(value, form, path)
+        return _find_in_object(value, form)
     if isinstance(form, list):
-        if not isinstance(value, list):
-            return f"{path} is not a list"
-        found = (_find_item(item, form[0], f"{path}[{i}]") for i, item in enumerate(value))
-        return next(filter(None, found), "")
+        return _find_in_list(value, form[0])
+    if form is _STRINGS:
+        right = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        return "" if right else f" is not {_STRINGS}"
     right = isinstance(value, form) and not (form is int and isinstance(value, bool))
-    return "" if right else f"{path} is not {_WORDS[form]}"
+    return "" if right else f" is not {_WORDS[form]}"
 
 
-def _find_item(value: object, form: Any, path: str) -> str:
-    return f"{path} is null" if value is None else _find(value, form, path)
+def _find_in_list(value: object, form: Any) -> str:
+    if not isinstance(value, list):
+        return " is not a list"
+    for index, item in enumerate(value):
+        if problem := " is null" if item is None else _find(item, form):
+            return f"[{index}]{problem}"
+    return ""
 
 
-def _find_in_strings(value: object, path: str) -> str:
-    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-        return ""
-    return f"{path} is not {_STRINGS}"
-
-
-def _find_in_object(value: object, form: dict[str, Any], path: str) -> str:
+def _find_in_object(value: object, form: _Form) -> str:
     if not isinstance(value, dict):
-        return f"{path or 'the pod'} is not an object"
-    for key, inner in form.items():
-        name = key.lstrip("!")
-        where = f"{path}.{name}" if path else name
-        if value.get(name) is None and key != name:
-            return f"{where} is missing"
-        if problem := _find(value.get(name), inner, where):
-            return problem
+        return " is not an object"
+    for name, (needed, inner) in form.items():
+        there = value.get(name)
+        if there is None:  # null is as good as nothing
+            if needed:
+                return f".{name} is missing"
+        elif problem := _find(there, inner):
+            return f".{name}{problem}"
     return ""
