@@ -283,8 +283,6 @@ def test_pod_security_stands_beside_it(guarded: Guarded) -> None:
 # Injection judges pods as they arrive, this guard as they are stored.
 
 INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
-# Injection leaves them to this guard, and to Pod Security.
-ONLY_GUARDED = {"NFS", "an unmasked /proc"}
 
 
 def as_injected(pod: RawPod) -> RawPod | None:
@@ -292,7 +290,7 @@ def as_injected(pod: RawPod) -> RawPod | None:
     return outcome.pod if isinstance(outcome, Injected) else None
 
 
-@pytest.mark.parametrize("case", sorted(CASES.keys() - ONLY_GUARDED))
+@pytest.mark.parametrize("case", sorted(CASES))
 def test_what_injection_lets_in_is_whole(guarded: Guarded, case: str) -> None:
     """It refuses what this guard refuses, or makes it good."""
     pod = as_injected(spoil(*CASES[case][1]))
