@@ -70,6 +70,18 @@ CASES: dict[str, tuple[str, list[Change]]] = {
     "a hook": ("command", [sidecar(lifecycle={"postStart": COMMAND})]),
     "an exec probe": ("probes", [sidecar(livenessProbe=COMMAND)]),
     "an exec startup probe": ("probes", [sidecar(startupProbe=COMMAND)]),
+    "an exec readiness probe": ("probes", [sidecar(readinessProbe=COMMAND)]),
+    "a stop hook": ("command", [sidecar(lifecycle={"preStop": COMMAND})]),
+    "another folder": ("command", [sidecar(workingDir="/work")]),
+    "an open input": ("command", [sidecar(stdin=True)]),
+    "a terminal": ("command", [sidecar(tty=True)]),
+    "a device": (
+        "mounts",
+        [
+            volume(persistentVolumeClaim={"claimName": "a"}),
+            sidecar(volumeDevices=[{"name": "extra", "devicePath": "/dev/a"}]),
+        ],
+    ),
     "a code path": ("environment", [sidecar(env=[{"name": "PYTHONPATH", "value": "/tmp"}])]),
     "envFrom": ("environment", [sidecar(envFrom=[{"configMapRef": {"name": "a"}}])]),
     "a mount of the tenant's": (
@@ -79,6 +91,12 @@ CASES: dict[str, tuple[str, list[Change]]] = {
     "no sidecar but a step": ("restart policy", [sidecar(restartPolicy=None, startupProbe=None)]),
     "another user": ("security context", [security(runAsUser=1000)]),
     "a writable root": ("security context", [security(readOnlyRootFilesystem=False)]),
+    "perhaps root": ("security context", [security(runAsNonRoot=False)]),
+    "no security context": ("security context", [sidecar(securityContext=None)]),
+    "a privileged sidecar": (
+        "security context",
+        [security(privileged=True, allowPrivilegeEscalation=True)],
+    ),
     "escalation": ("security context", [security(allowPrivilegeEscalation=True)]),
     "a capability kept": ("security context", [security(capabilities={"drop": ["CHOWN"]})]),
     "a capability added": (

@@ -19,6 +19,19 @@ BASELINE_CAPABILITIES: Final = frozenset(
         "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
     }
 )  # fmt: skip
+_VOLUME_TYPES: Final = frozenset(
+    {
+        "name", "configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
+        "projected", "secret",
+    }
+)  # fmt: skip
+_VOLUME_CODES: Final = {
+    "hostPath": "host-path",
+    "image": "image-volume",
+    "csi": "csi-volume",
+}
+# Of certificates that the API server trusts; those of others are named by their own domains.
+_API_SIGNERS: Final = "kubernetes.io/"
 _SHARED: Final = (
     ("hostPID", "host-pid"),
     ("hostIPC", "host-ipc"),
@@ -57,19 +70,18 @@ def _judge_user(security: RawObject, where: str, settings: InjectionSettings) ->
 
 def _judge_volume(volume: RawObject, settings: InjectionSettings) -> Iterator[Breach]:
     where = f"volume {volume['name']}"
-    if volume.get("hostPath") is not None:
-        yield Breach("host-path", f"{where}: hostPath opens the node: use another kind of volume")
-    if volume.get("image") is not None:
-        yield Breach("image-volume", f"{where}: image volumes are not allowed here: copy the files")
-    if volume.get("csi") is not None:
-        yield Breach("csi-volume", f"{where}: inline CSI is not allowed here: use a claim")
+    for kind in volume:
+        if volume[kind] is not None and kind not in _VOLUME_TYPES:
+            code = _VOLUME_CODES.get(kind, "volume-type")
+            yield Breach(code, f"{where}: {kind} is not allowed here: use a PersistentVolumeClaim")
     for audience in list_audiences(volume):
         if audience not in settings.audiences:
             named = f"for audience {audience!r}" if audience else "without an audience"
             yield Breach("token-volume", f"{where}: a token {named} is not allowed here")
     for source in (volume.get("projected") or {}).get("sources") or ():
-        if source.get("podCertificate") is not None:
-            yield Breach("token-volume", f"{where}: a pod's certificate is not allowed here")
+        signer = (source.get("podCertificate") or {}).get("signerName") or ""
+        if signer.startswith(_API_SIGNERS):
+            yield Breach("token-volume", f"{where}: a certificate by {signer} is not allowed here")
         yield from _judge_secret((source.get("secret") or {}).get("name"), where)
     yield from _judge_secret((volume.get("secret") or {}).get("secretName"), where)
 
@@ -85,6 +97,8 @@ def _judge_container(container: RawObject, settings: InjectionSettings) -> Itera
     yield from _judge_user(security, where, settings)
     if security.get("privileged"):
         yield Breach("privileged", f"{where}: securityContext.privileged must not be true")
+    if security.get("procMount") not in (None, "Default"):
+        yield Breach("proc-mount", f"{where}: securityContext.procMount must be Default")
     added = (security.get("capabilities") or {}).get("add") or ()
     if beyond := [name for name in added if name.removeprefix("CAP_") not in BASELINE_CAPABILITIES]:
         yield Breach("capabilities", f"{where}: capabilities beyond baseline: {', '.join(beyond)}")

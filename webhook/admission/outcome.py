@@ -18,7 +18,7 @@ REFUSAL_CODES: Final = (
     "malformed", "invalid-annotation", "opt-out-not-allowed", "reserved-name", "reserved-volume",
     "port-conflict", "host-path", "privileged", "capabilities", "host-pid", "host-ipc",
     "share-process-namespace", "sidecar-uid", "token-volume", "image-volume", "csi-volume",
-    "sub-path-expr", "reserved-secret",
+    "volume-type", "proc-mount", "sub-path-expr", "reserved-secret",
 )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ def _needs(**keys: Any) -> _Form:
 
 _NAMED: Final = _needs(name=str)
 _SECRET: Final = _form(name=str)
-_SECURITY: Final = _form(privileged=bool, runAsUser=int, capabilities=_form(add=[str]))
+_SECURITY: Final = _form(
+    privileged=bool, procMount=str, runAsUser=int, capabilities=_form(add=[str])
+)
 _SOURCES: Final = _form(secretKeyRef=_SECRET, fileKeyRef=_form(volumeName=str))
 _CONTAINER: Final = _NAMED | _form(
     env=[_NAMED | _form(value=str, valueFrom=_SOURCES)],
@@ -33,7 +35,7 @@ _CONTAINER: Final = _NAMED | _form(
     securityContext=_SECURITY,
 )
 _PROJECTED: Final = _form(
-    serviceAccountToken=_form(audience=str), secret=_SECRET, podCertificate={}
+    serviceAccountToken=_form(audience=str), secret=_SECRET, podCertificate=_form(signerName=str)
 )
 _VOLUME: Final = _NAMED | _form(secret=_form(secretName=str), projected=_form(sources=[_PROJECTED]))
 _POD: Final = _form(metadata=_form(annotations=_STRINGS)) | _needs(

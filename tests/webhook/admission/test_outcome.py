@@ -36,5 +36,7 @@ def test_every_code_is_listed_and_no_other() -> None:
     skips = set(re.findall(r'Skip\(\s*"([a-z-]+)"', text))
     refusals = set(re.findall(r'(?:Refusal|Breach)\(\s*"([a-z-]+)"', text))
     refusals |= set(re.findall(r'\("(?:host|share)\w+", "([a-z-]+)"\)', text))
+    refusals |= set(re.findall(r'"(?:hostPath|image|csi)": "([a-z-]+)"', text))
+    refusals |= set(re.findall(r'_VOLUME_CODES.get\(kind, "([a-z-]+)"', text))
     assert skips == set(outcome.SKIP_CODES)
     assert refusals == set(outcome.REFUSAL_CODES)
