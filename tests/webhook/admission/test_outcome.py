@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from webhook.admission import outcome
+from webhook.admission.names import ANNOTATIONS
 from webhook.admission.outcome import Namespace, read_namespace
 
 SOURCES = Path(outcome.__file__).parent
@@ -40,3 +41,10 @@ def test_every_code_is_listed_and_no_other() -> None:
     refusals |= set(re.findall(r'_VOLUME_CODES.get\(kind, "([a-z-]+)"', text))
     assert skips == set(outcome.SKIP_CODES)
     assert refusals == set(outcome.REFUSAL_CODES)
+
+
+def test_the_readme_tells_every_code_and_annotation() -> None:
+    readme = (SOURCES.parents[1] / "README.md").read_text()
+    told = re.findall(r"`([a-z./-]+)`", readme[readme.index("## Injection") :])
+    everything = {*outcome.SKIP_CODES, *outcome.REFUSAL_CODES, *ANNOTATIONS}
+    assert everything <= set(told)
