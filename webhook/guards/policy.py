@@ -84,17 +84,18 @@ class Guard:
         if self.variables:
             spec["variables"] = _name(self.variables)
         spec["validations"] = [validation.manifest() for validation in self.validations]
+        metadata = {"name": self.name, "labels": {"app.kubernetes.io/name": "mca"}}
         return [
             {
                 "apiVersion": _API,
                 "kind": "ValidatingAdmissionPolicy",
-                "metadata": {"name": self.name},
+                "metadata": metadata,
                 "spec": spec,
             },
             {
                 "apiVersion": _API,
                 "kind": "ValidatingAdmissionPolicyBinding",
-                "metadata": {"name": self.name},
+                "metadata": metadata,
                 "spec": {"policyName": self.name, "validationActions": ["Deny"]},
             },
         ]
