@@ -5,6 +5,7 @@ Must not look into a review: review.py answers it.
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -23,6 +24,7 @@ EXIT_BIND: Final = 69
 # The API server's own limit for a request is 3 MiB; a review holds one object and little else.
 MAX_BODY_BYTES: Final = 3 << 20
 _BODY_DEADLINE_S: Final = 10.0
+_BACKLOG: Final = 1024
 _RELOAD_S: Final = 1.0
 _LAST_CALLS_S: Final = 5.0
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -61,7 +63,10 @@ class Webhook:
             reviewed = review(body, namespace, self._settings)
             seconds = time.perf_counter() - began
             self._tally.count(mode, reviewed.result, reviewed.code, seconds)
-            return web.Response(body=reviewed.body, content_type="application/json")
+            response = web.Response(body=reviewed.body, content_type="application/json")
+            if self.draining:
+                response.force_close()  # the next call of this client goes to another replica
+            return response
 
         return answer
 
@@ -87,12 +92,12 @@ async def serve(settings: ServerSettings, certificate: ServingCertificate) -> in
     runner = web.AppRunner(webhook.build(), access_log=None, shutdown_timeout=_LAST_CALLS_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=certificate.context)
         try:
-            await site.start()
+            listening = _listen(settings.host, settings.port)
         except OSError as error:
             log_event("error", "cannot_listen", host=settings.host, port=settings.port, error=error)
             return EXIT_BIND
+        await web.SockSite(runner, listening, ssl_context=certificate.context).start()
         log_event("info", "webhook_serves", host=settings.host, port=settings.port)
         await _renew_until(ending, certificate)
         # Who was told of this address a moment ago must not be turned away.
@@ -102,6 +107,16 @@ async def serve(settings: ServerSettings, certificate: ServingCertificate) -> in
     finally:
         await runner.cleanup()
     return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """At `::` for both families, which asyncio itself would not do; IPv4 alone if need be."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104 - as was asked for
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server(
+        (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
+    )
 
 
 async def _renew_until(ending: asyncio.Event, certificate: ServingCertificate) -> None:

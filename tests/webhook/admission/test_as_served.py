@@ -127,3 +127,42 @@ def test_a_reference_to_a_volume_that_injection_will_add_is_refused(served: Serv
     status, answer, _ = create(served, "thief", make_pod(make_container(volumeMounts=[mount])))
     assert status == 403
     assert "mca reserved-volume: " in answer["message"]
+
+
+def test_controllers_pods_get_theirs_under_a_quota_and_a_limit_range(served: Served) -> None:
+    """What the API server's own plugins give the sidecar stays: a quota asks for it."""
+    served.create_namespace("limited", injection="enabled")
+    create_watched(served, "limited", make_pod())
+    limits: dict[str, Any] = {
+        "limits": [{"type": "Container", "default": {"cpu": "500m", "memory": "1Gi"}}]
+    }
+    quota: dict[str, Any] = {"hard": {"limits.cpu": "10", "requests.memory": "10Gi", "pods": "10"}}
+    for kind, spec in (("limitranges", limits), ("resourcequotas", quota)):
+        path = f"/api/v1/namespaces/limited/{kind}"
+        served.plane.create(path, {"metadata": {"name": "x"}, "spec": spec})
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [make_container()]}}
+    deployment = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    path = "/apis/apps/v1/namespaces/limited/deployments"
+    served.plane.create(path, {"metadata": {"name": "web"}, "spec": deployment})
+    job = {"metadata": {}, "spec": {"restartPolicy": "Never", "containers": [make_container()]}}
+    path = "/apis/batch/v1/namespaces/limited/jobs"
+    served.plane.create(path, {"metadata": {"name": "job"}, "spec": {"template": job}})
+    pods = wait_for_pods(served, "limited", 4)
+    for pod in pods:
+        sidecar = pod["spec"]["initContainers"][0]
+        assert sidecar["image"] == IMAGE
+        if pod["metadata"].get("generateName"):
+            assert sidecar["resources"]["limits"] == {"cpu": "500m", "memory": "64Mi"}
+        assert plan_patch(pod, MODES["standard"], SETTINGS) == Patch([], ())
+
+
+def wait_for_pods(served: Served, namespace: str, count: int) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 60
+    while True:
+        answer = served.plane.request("GET", f"/api/v1/namespaces/{namespace}/pods")
+        pods: list[dict[str, Any]] = answer.json()["items"]
+        if len(pods) == count:
+            return pods
+        assert time.monotonic() < deadline, pods
+        time.sleep(0.2)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.controlplane.control_plane import choose_port
 from tests.webhook.admission.scene import WebhookProcess, add_access, make_pod, make_review
 
 
@@ -84,7 +85,12 @@ def test_it_takes_calls_until_it_has_drained(tmp_path: Path) -> None:
     while webhook.call("GET", "/readyz")[0] != 503:
         assert time.monotonic() < deadline
     body = make_review(add_access(make_pod()))
-    assert webhook.call("POST", "/inject/standard", body)[0] == 200
+    with connect(webhook) as secure:
+        head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        secure.sendall(head.encode() + body)
+        answer = secure.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nConnection: close\r\n" in answer
     waiting.join()
     assert codes == [0]
 
@@ -94,6 +100,17 @@ def test_a_body_that_does_not_come_ends_with_its_connection(webhook: WebhookProc
         head = b"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"
         secure.sendall(head)
         assert secure.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_by_default_both_families_are_served(tmp_path: Path) -> None:
+    port = choose_port()
+    webhook = WebhookProcess(tmp_path, MCA_WEBHOOK_LISTEN=f"[::]:{port}")
+    webhook.port = port
+    webhook.wait()  # by IPv4
+    if socket.has_dualstack_ipv6():
+        with socket.create_connection(("::1", port), timeout=10):
+            pass
+    assert webhook.stop() == 0
 
 
 def test_a_port_that_is_taken(webhook: WebhookProcess) -> None:
