@@ -23,7 +23,7 @@ from webhook.admission.outcome import Injected, Namespace, RawObject, Refusal, S
 from webhook.admission.pod_shape import find_problem
 from webhook.admission.proxies import find_warning
 from webhook.admission.reserved import find_reserved
-from webhook.admission.settings import InjectionSettings
+from webhook.admission.settings import InjectionSettings, Resources
 from webhook.admission.sidecar_container import build_container, build_volumes
 from webhook.admission.volumes import find_access_volumes, list_audiences, list_containers
 
@@ -163,6 +163,9 @@ def _build(
         port = tuning.api_port if container["name"] in api else None
         return adapt_container(container, gone, port)
 
+    if spec.get("resources"):
+        # The pod as a whole has its share, which the sum of its containers' must not exceed.
+        tuning = tuning._replace(resources=Resources("", "", "", ""))
     sidecar = build_container(settings, tuning, names, arrived)
     new_spec = {
         **spec,

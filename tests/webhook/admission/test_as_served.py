@@ -157,6 +157,16 @@ def test_controllers_pods_get_theirs_under_a_quota_and_a_limit_range(served: Ser
         assert plan_patch(pod, MODES["standard"], SETTINGS) == Patch([], ())
 
 
+def test_a_pod_with_a_share_of_its_own_keeps_it_whole(served: Served) -> None:
+    served.create_namespace("shared", injection="enabled")
+    share = {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"memory": "32Mi"}}
+    pod = make_pod(make_container(resources={"requests": share["requests"]}), resources=share)
+    made = create_watched(served, "shared", pod)
+    assert made["spec"]["resources"] == share
+    assert made["spec"]["initContainers"][0]["resources"] == {}
+    assert plan_patch(made, MODES["standard"], SETTINGS) == Patch([], ())
+
+
 def wait_for_pods(served: Served, namespace: str, count: int) -> list[dict[str, Any]]:
     deadline = time.monotonic() + 60
     while True:

@@ -199,3 +199,9 @@ def test_the_patch_is_small_and_leaves_what_it_does_not_know() -> None:
         "/spec/initContainers",
         "/spec/automountServiceAccountToken",
     ]
+
+
+def test_a_pod_with_resources_of_its_own_shares_them() -> None:
+    share = {"requests": {"cpu": "10m"}}
+    outcome = injected(add_access(make_pod(resources=share)))
+    assert outcome.pod["spec"]["initContainers"][0]["resources"] == {}
