@@ -63,6 +63,18 @@ def test_a_pod_is_injected_and_passes(whole: Whole) -> None:
     }  # fmt: skip
 
 
+def test_the_api_server_finds_nothing_to_warn_of(whole: Whole) -> None:
+    """Its controller checks the types of every expression, a moment after a policy was made."""
+    path = f"{ADMISSION}/validatingadmissionpolicies"
+
+    def list_states() -> list[dict[str, Any]]:
+        items = whole.guarded.plane.request("GET", path).json()["items"]
+        return [item.get("status", {}) for item in items]
+
+    wait_until(lambda: all("typeChecking" in state for state in list_states()))
+    assert not [state for state in list_states() if state["typeChecking"]]
+
+
 def test_56_a_stored_pod_copied_with_a_sidecar_of_its_own(whole: Whole) -> None:
     """`kubectl debug --copy-to`, a dumped template: what it brings is made anew, or refused."""
     pod = whole.create("copied", dry=True).json()

@@ -15,17 +15,21 @@ _API = "admissionregistration.k8s.io/v1"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Requests that a guard looks at: `resources` of one API group, in any of its versions."""
+    """Requests that a guard looks at: `resources` of one API group.
+
+    Other versions of them match by `matchPolicy`. A star matches more, and has no types checked.
+    """
 
     operations: tuple[str, ...]
     resources: tuple[str, ...]
     group: str = ""
+    version: str = "v1"
 
     def manifest(self) -> dict[str, Any]:
         """As it stands in matchConstraints."""
         return {
             "apiGroups": [self.group],
-            "apiVersions": ["*"],
+            "apiVersions": [self.version],
             "operations": list(self.operations),
             "resources": list(self.resources),
         }
