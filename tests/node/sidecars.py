@@ -7,16 +7,25 @@ import base64
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.controlplane import ServerProcess
 from tests.node.images import SIDECAR_IMAGE, build_sidecar
 from tests.node.node import Node
+from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
 from webhook.admission.registration import build_registration
 
+SEARCH = Path(__file__).with_name("search.py").read_text()
 WEBHOOK_PORT = 8443
 READY_TIMEOUT_S = 60.0
+INJECTED = {LABEL_INJECTION: "enabled"}
+ENFORCED = {
+    **INJECTED,
+    LABEL_BOUNDARY: "enforced",
+    "pod-security.kubernetes.io/enforce": "baseline",
+}
 
 
 def load_sidecar(node: Node) -> str:
@@ -52,10 +61,15 @@ def start_webhook(node: Node, image: str) -> ServerProcess:
     return webhook
 
 
-def open_namespace(node: Node, name: str, account: str, cluster_role: str, **labels: str) -> None:
+def open_namespace(
+    node: Node,
+    name: str,
+    account: str,
+    cluster_role: str,
+    labels: Mapping[str, str] = INJECTED,
+) -> None:
     """A labelled namespace with an account; returns when its pods are injected."""
-    of_ours = {f"mca.io/{key}": value for key, value in labels.items()}
-    node.plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": of_ours}})
+    node.plane.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": dict(labels)}})
     node.plane.create_service_account(name, account, cluster_role=cluster_role)
     spec = {"serviceAccountName": account, "containers": [{"name": "a", "image": "a"}]}
     probe = {"metadata": {"name": "probe"}, "spec": spec}
@@ -73,3 +87,12 @@ def open_namespace(node: Node, name: str, account: str, cluster_role: str, **lab
 def list_init_containers(pod: Any) -> list[str]:
     """Their names, in order."""
     return [one["name"] for one in pod.get("spec", {}).get("initContainers", ())]
+
+
+def search(node: Node, namespace: str, name: str, container: str = "app") -> list[str]:
+    """The places of credentials that can be found in a container of the pod."""
+    done = node.plane.kubectl(
+        "exec", "-i", "-n", namespace, name, "-c", container, "--", "python3", "-", input=SEARCH,
+        timeout_s=300,
+    )  # fmt: skip
+    return done.stdout.splitlines()

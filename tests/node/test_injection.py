@@ -1,27 +1,16 @@
 """A labelled namespace on a real node: unmodified clients work, and find no credential."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.node.node import Node
 from tests.node.pods import FOREVER, write_pod
-from tests.node.sidecars import list_init_containers, open_namespace
+from tests.node.sidecars import list_init_containers, open_namespace, search
 
-SEARCH = Path(__file__).with_name("search.py").read_text()
 VIEW = "system:aggregate-to-view"
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-def search(node: Node, namespace: str, name: str) -> list[str]:
-    """The places of credentials that the application in the pod can find."""
-    done = node.plane.kubectl(
-        "exec", "-i", "-n", namespace, name, "-c", "app", "--", "python3", "-", input=SEARCH,
-        timeout_s=300,
-    )  # fmt: skip
-    return done.stdout.splitlines()
 
 
 def create(node: Node, namespace: str, pod: dict[str, Any]) -> None:
@@ -43,7 +32,7 @@ def test_the_search_finds_what_every_pod_has_without_us(node: Node) -> None:
 @pytest.mark.parametrize("uid", [0, 1000])
 def test_clients_work_and_no_credential_is_found(node: Node, uid: int) -> None:
     namespace = f"injected-{uid}"
-    open_namespace(node, namespace, "app", VIEW, injection="enabled")
+    open_namespace(node, namespace, "app", VIEW)
     pod = write_pod("app", serviceAccountName="app", securityContext={"runAsUser": uid})
     create(node, namespace, pod)
     node.wait_for_pod(namespace, "app")
@@ -60,7 +49,7 @@ def test_clients_work_and_no_credential_is_found(node: Node, uid: int) -> None:
 
 @pytest.mark.usefixtures("webhook")
 def test_the_token_that_is_found_opens_nothing_else(node: Node) -> None:
-    open_namespace(node, "own-token", "app", VIEW, injection="enabled")
+    open_namespace(node, "own-token", "app", VIEW)
     create(node, "own-token", write_pod("app", serviceAccountName="app"))
     node.wait_for_pod("own-token", "app")
     run = ("exec", "-n", "own-token", "app", "-c", "app", "--")
@@ -74,7 +63,7 @@ def test_the_token_that_is_found_opens_nothing_else(node: Node) -> None:
 
 @pytest.mark.usefixtures("webhook")
 def test_a_job_completes_and_init_containers_have_the_api(node: Node) -> None:
-    open_namespace(node, "jobs", "app", VIEW, injection="enabled")
+    open_namespace(node, "jobs", "app", VIEW)
     pod = write_pod("unused", "kubectl get pods -o name | wc -l", serviceAccountName="app")
     first = dict(pod["spec"]["containers"][0], name="first")
     pod["spec"]["initContainers"] = [first]
@@ -106,7 +95,7 @@ def describe(node: Node, namespace: str) -> str:
 
 @pytest.mark.usefixtures("webhook")
 def test_a_restricted_namespace_takes_injected_pods(node: Node) -> None:
-    open_namespace(node, "restricted", "app", VIEW, injection="enabled")
+    open_namespace(node, "restricted", "app", VIEW)
     label = "pod-security.kubernetes.io/enforce=restricted"
     node.plane.kubectl("label", "namespace", "restricted", label)
     pod = write_pod("app", f"kubectl get pods -o name; {FOREVER}", serviceAccountName="app")

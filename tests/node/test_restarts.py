@@ -11,7 +11,7 @@ from tests.node.sidecars import open_namespace
 
 @pytest.mark.usefixtures("webhook")
 def test_a_killed_sidecar_comes_back_as_itself(node: Node) -> None:
-    open_namespace(node, "killed", "app", "system:aggregate-to-view", injection="enabled")
+    open_namespace(node, "killed", "app", "system:aggregate-to-view")
     pods = "/api/v1/namespaces/killed/pods"
     node.plane.create(pods, write_pod("app", serviceAccountName="app"))
     before = node.wait_for_pod("killed", "app")

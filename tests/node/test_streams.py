@@ -15,7 +15,7 @@ SERVE = "python3 -m http.server --directory /etc 8000 >/dev/null 2>&1 &"
 @pytest.fixture(scope="module")
 def run(node: Node, webhook: None) -> tuple[str, ...]:
     """The beginning of a kubectl command that runs one in the container of the caller."""
-    open_namespace(node, "streams", "app", ROLE, injection="enabled")
+    open_namespace(node, "streams", "app", ROLE)
     node.plane.create_service_account("streams", "app", cluster_role=VIEW)
     node.plane.create_service_account("streams", "default")
     spec = {"automountServiceAccountToken": False}
