@@ -7,6 +7,8 @@ RUN pip install --no-cache-dir --no-deps --only-binary=:all: --require-hashes \
       --requirement /src/sidecar.lock --target /opt/mca
 COPY sidecar /opt/mca/sidecar
 COPY webhook /opt/mca/webhook
+# Where the root is read-only, what is not compiled here is compiled at each start.
+RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/mca
 RUN printf '%s\n' '#!/usr/bin/env python3' 'from webhook.cli import main' '' \
       'raise SystemExit(main())' >/usr/local/bin/mca && chmod 755 /usr/local/bin/mca
 

@@ -9,7 +9,9 @@ the first process ends, for whatever reason, the kernel kills everything inside 
 interfaces go with it. It dies with the command that entered, kill -9 included.
 """
 
+import fcntl
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -26,6 +28,7 @@ ENTER = (
     "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
     "--propagation", "private",
 )  # fmt: skip
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FRESH = ("/run", "/var/lib", "/var/log")
 # What a kubelet sets where it differs; these are not of a namespace, but of the machine.
 KERNEL_SETTINGS = {
@@ -51,7 +54,8 @@ def find_cgroup() -> str:
 def run_inside(arguments: Sequence[str]) -> int:
     """Run `python ARGUMENTS` inside; its exit code. Everything is gone on return."""
     _remove_dead_cgroups()
-    name = f"{PREFIX}{os.getpid()}"
+    name = f"{PREFIX}{secrets.token_hex(4)}"
+    lock = _make_cgroups(name)
     inside = subprocess.Popen(
         [*ENTER, sys.executable, "-m", "tests.node.world", *arguments],
         env=os.environ | {VARIABLE: name},
@@ -62,12 +66,14 @@ def run_inside(arguments: Sequence[str]) -> int:
         with suppress(ProcessLookupError):
             os.killpg(inside.pid, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, forward)
+    before = {number: signal.signal(number, forward) for number in ENDING}
     try:
         return inside.wait()
     finally:
         _remove_cgroups(name)
+        os.close(lock)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def list_hierarchies() -> list[Path]:
@@ -77,12 +83,26 @@ def list_hierarchies() -> list[Path]:
     return [path for path in sorted(CGROUPS.iterdir()) if (path / "cgroup.procs").exists()]
 
 
+def _make_cgroups(name: str) -> int:
+    """One in each hierarchy; the first is locked as long as we live and the descriptor is open."""
+    folders = [hierarchy / name for hierarchy in list_hierarchies()]
+    for folder in folders:
+        folder.mkdir()
+    lock = os.open(folders[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def _remove_dead_cgroups() -> None:
-    """What runs left that were killed; the number in the name is the process that entered."""
-    for hierarchy in list_hierarchies():
-        for path in hierarchy.glob(f"{PREFIX}*"):
-            if not Path("/proc", path.name.removeprefix(PREFIX)).exists():
+    """What runs left that were killed: nobody holds their locks."""
+    for path in list_hierarchies()[0].glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _remove_cgroups(path.name)
+            finally:
+                os.close(lock)
 
 
 def _remove_cgroups(name: str) -> None:
@@ -111,10 +131,8 @@ def _run(*command: str) -> None:
 def _be_first_process(arguments: Sequence[str]) -> int:
     """Start the command, and reap whatever loses its parent, until the command ends."""
     _prepare_mounts()
-    for hierarchy in list_hierarchies():
-        (hierarchy / find_cgroup()).mkdir(exist_ok=True)
     # The command gets these too, being of our group; the first process must outlast it.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, lambda _number, _frame: None)
     command = subprocess.Popen([sys.executable, *arguments])
     while True:
