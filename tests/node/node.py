@@ -49,7 +49,6 @@ class Node:
             },
         )
         self._servers: list[ServerProcess] = []
-        self._arguments: dict[str, tuple[str, ...]] = {}
 
     def start(self) -> Self:
         """Start everything; returns when a pod could be scheduled."""
@@ -129,14 +128,14 @@ class Node:
         path.write_text(render_kubeconfig(self.plane.url, self.plane.authority.file, client))
         return path
 
-    def _spawn(self, name: str, *arguments: str) -> None:
+    def _spawn(self, name: str, *arguments: str) -> ServerProcess:
         shim = find_binary("containerd-shim-runc-v2")
         environment = {"HOME": str(self.folder), "PATH": f"{shim.parent}:{SEARCH}"}
         command = [str(find_binary(name)), *arguments]
         log = self.folder / f"{name}.log"
         server = ServerProcess(command, log=log, environment=environment)
         self._servers.append(server)
-        self._arguments[name] = arguments
+        return server
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -158,13 +157,6 @@ class Node:
         return ready == "True" and not node["spec"].get("taints")
 
     # Use
-
-    def restart(self, name: str) -> None:
-        """End one of its servers as by `kill -9`, and start it again as it was."""
-        server = next(one for one in self._servers if one.name == name)
-        server.kill()
-        self._servers.remove(server)
-        self._spawn(name, *self._arguments[name])
 
     def ctr(self, *arguments: str) -> str:
         """Run `ctr` in the namespace of the kubelet's images and containers."""

@@ -31,21 +31,3 @@ def test_a_killed_sidecar_comes_back_as_itself(node: Node) -> None:
     assert node.plane.kubectl(*run, "sh", "-c", f"cat {account}/*").stdout == known
     assert node.plane.kubectl(*run, "kubectl", "get", "pods", "-o", "name").stdout == "pod/app\n"
     assert status["containerStatuses"][0]["restartCount"] == 0
-
-
-@pytest.mark.usefixtures("webhook")
-def test_pods_go_on_while_kubelet_and_containerd_restart(node: Node) -> None:
-    open_namespace(node, "restarted", "app", "system:aggregate-to-view")
-    pods = "/api/v1/namespaces/restarted/pods"
-    script = "while sleep 0.2; do kubectl get pod app -o name || echo failed; done"
-    node.plane.create(pods, write_pod("app", script, serviceAccountName="app"))
-    node.wait_for_pod("restarted", "app")
-    for name in ("containerd", "kubelet"):
-        node.restart(name)
-    node.plane.create(pods, write_pod("later", serviceAccountName="app"))
-    node.wait_for_pod("restarted", "later")
-    status = node.plane.request("GET", f"{pods}/app").json()["status"]
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        assert [one["restartCount"] for one in status[kind]] == [0]
-    printed = node.plane.kubectl("logs", "-n", "restarted", "app", "-c", "app").stdout
-    assert set(printed.splitlines()) == {"pod/app"}
