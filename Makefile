@@ -5,10 +5,10 @@ PYTHON_FOR_TOOLS ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin/python
 SOURCES := sidecar webhook tests bench tools
-.PHONY: help venv venv-bench binaries demo test unit lint format bench lock clean
+.PHONY: help venv venv-bench binaries demo test e2e unit lint format bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## the virtual environment for development, .venv
 	@command -v $(PYTHON_FOR_TOOLS) >/dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
@@ -30,6 +30,9 @@ test: lint binaries ## everything: format, lint, types, layout, unit, integratio
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+e2e: venv ## labelled namespaces on a real node, made here of real parts (root; Debian packages)
+	$(BIN)/python -m tests.node test
 
 unit: venv ## the tests that need no control plane
 	$(BIN)/python -m pytest -m "not apiserver"

@@ -1,4 +1,4 @@
-"""Where etcd, kube-apiserver, kube-controller-manager and kubectl come from.
+"""Where the binaries of a control plane and those of a node come from.
 
 Owns finding them (KUBEBUILDER_ASSETS, PATH, our cache) and building them from the pinned modules
 beside this file. Must not start any of them but to ask for its version.
@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.16"
+CONTAINERD_VERSION = "2.4.2"
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
 REPORT_EVERY_S = 15.0
 
@@ -39,7 +40,7 @@ class Recipe:
     module: str  # folder beside this file that holds go.mod and go.sum
     package: str
     version: str
-    version_command: tuple[str, ...]
+    version_command: tuple[str, ...]  # empty: made here, never found
     accepted: str  # regular expression that the version command's output must contain
     usual_s: int  # measured on 2 cores with nothing cached
     ldflags: str = "-s -w"
@@ -59,10 +60,12 @@ def _stamp(version: str) -> str:
     return " ".join(["-s -w", *stamps])
 
 
-def _kubernetes(name: str, usual_s: int, version_command: tuple[str, ...]) -> Recipe:
+def _kubernetes(
+    name: str, usual_s: int, version_command: tuple[str, ...], module: str = "kubernetes"
+) -> Recipe:
     return Recipe(
         name=name,
-        module="kubernetes",
+        module=module,
         package=f"k8s.io/kubernetes/cmd/{name}",
         version=KUBERNETES_VERSION,
         version_command=version_command,
@@ -91,10 +94,51 @@ RECIPES = {
 }
 
 
+def _of_node(name: str, usual_s: int) -> Recipe:
+    """From a module of its own: what a node needs is built anew without the API server."""
+    return _kubernetes(name, usual_s, ("--version",), module="kubernetes-node")
+
+
+def _containerd(name: str, usual_s: int, version_argument: str) -> Recipe:
+    module = "github.com/containerd/containerd/v2"
+    return Recipe(
+        name=name,
+        module="containerd",
+        package=f"{module}/cmd/{name}",
+        version=CONTAINERD_VERSION,
+        version_command=(version_argument,),
+        accepted=r"\bv?2\.4\.\d+",
+        usual_s=usual_s,
+        ldflags=f"-s -w -X {module}/version.Version={CONTAINERD_VERSION}",
+    )
+
+
+NODE_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        _of_node("kubelet", 145),
+        _of_node("kube-scheduler", 20),
+        _of_node("kube-proxy", 20),
+        _containerd("containerd", 155, "--version"),
+        _containerd("containerd-shim-runc-v2", 10, "-v"),
+        _containerd("ctr", 10, "--version"),
+        Recipe(
+            name="pause",
+            module="../node/pause",
+            package=".",
+            version="1",  # to be raised when its source changes
+            version_command=(),
+            accepted="",
+            usual_s=5,
+        ),
+    )
+}
+
+
 @functools.cache
 def find_binary(name: str) -> Path:
     """The path of one binary: a fitting one that is here already, else built and cached."""
-    recipe = RECIPES[name]
+    recipe = RECIPES.get(name) or NODE_RECIPES[name]
     for candidate in _candidates(name):
         if _is_near_enough(recipe, candidate):
             return candidate
@@ -113,6 +157,8 @@ def _candidates(name: str) -> Iterator[Path]:
 
 
 def _is_near_enough(recipe: Recipe, candidate: Path) -> bool:
+    if not recipe.version_command:
+        return False
     command = [str(candidate), *recipe.version_command]
     environment = os.environ | {"KUBECONFIG": os.devnull}
     try:

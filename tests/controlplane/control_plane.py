@@ -273,6 +273,8 @@ class ControlPlane(Access):
             "secure-port": "0",
             "kube-api-qps": "1000",
             "kube-api-burst": "1000",
+            # It makes this folder, which is the machine's own unless told otherwise.
+            "flex-volume-plugin-dir": str(self.folder / "volume-plugins"),
         }
         self._controller_manager = self._spawn("kube-controller-manager", flags)
         self._wait_for_default_account(self._controller_manager)

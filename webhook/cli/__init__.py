@@ -32,6 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
             from webhook.cli.policy import main as run_policy
 
             return run_policy(rest)
+        case ["inject", *rest]:
+            from webhook.cli.inject import main as run_inject
+
+            return run_inject(rest)
+        case ["uninject", *rest]:
+            from webhook.cli.uninject import main as run_uninject
+
+            return run_uninject(rest)
+        case ["webhook", *rest]:
+            from webhook.cli.webhook import main as run_webhook
+
+            return run_webhook(rest)
         case _:
             from webhook.cli.overview import main as run_overview
 

@@ -12,6 +12,9 @@ commands:
   run         run one command at this terminal with an API of its own
   explain     tell what the sidecar would do with a call, and why
   policy      check a policy, or replay recorded calls against it
+  inject      put the sidecar into the pods of manifests
+  uninject    take it out again
+  webhook     serve the admission webhook that gives pods their sidecar
   demo        see the main job done on two real clusters
 
 `mca COMMAND --help` tells more.
@@ -21,6 +24,7 @@ examples:
   mca run --context staging -- python report.py
   mca explain --pod team-a/web-0 create pods/web-0 --subresource exec
   mca policy check policy.json
+  mca inject -f deployment.yaml --image IMAGE@DIGEST | kubectl apply -f -
   mca demo
 """
 

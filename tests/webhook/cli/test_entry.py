@@ -31,7 +31,7 @@ def test_help_lists_the_commands_and_each_has_its_own() -> None:
     whole = mca("--help")
     assert (whole.returncode, whole.stderr) == (0, "")
     assert mca().stdout == whole.stdout
-    for command in ("sidecar", "run", "explain", "policy", "demo"):
+    for command in ("sidecar", "run", "explain", "policy", "inject", "uninject", "webhook", "demo"):
         assert f"\n  {command} " in whole.stdout
         own = mca(command, "--help")
         assert (own.returncode, own.stderr) == (0, "")
@@ -102,7 +102,9 @@ def test_what_the_sidecars_way_in_imports() -> None:
     assert not loaded.intersection(HEAVY)
 
 
-@pytest.mark.parametrize(("command", "module"), [("run", "yaml"), ("demo", "kubernetes")])
+@pytest.mark.parametrize(
+    ("command", "module"), [("run", "yaml"), ("demo", "kubernetes"), ("webhook", "aiohttp")]
+)
 def test_without_the_extra_it_says_what_to_install(command: str, module: str) -> None:
     code = (
         "import sys\n"

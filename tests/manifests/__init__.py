@@ -1,0 +1,1 @@
+"""The guards of enforced namespaces, on a real API server."""

@@ -1,0 +1,113 @@
+"""Owns the AdmissionReview: its bytes in, its bytes out, whatever came in.
+
+Must not decide about a pod: injection.py does. Nothing that is sent here raises: it is answered,
+and what cannot be read is not allowed.
+"""
+
+import binascii
+import json
+from typing import Any, Final, NamedTuple
+
+from webhook.admission.injection import Patch, plan_patch
+from webhook.admission.outcome import Namespace, Refusal, Skip
+from webhook.admission.settings import InjectionSettings
+
+_API_VERSION: Final = "admission.k8s.io/v1"
+_MAX_WARNING: Final = 256  # the API server cuts longer ones where there are many
+_POD: Final = {"group": "", "version": "v1", "kind": "Pod"}
+
+
+class Reviewed(NamedTuple):
+    """The answer's body, and what is counted of it."""
+
+    body: bytes
+    result: str  # injected, unchanged, passed, skipped, refused, malformed
+    code: str
+
+
+class _Request(NamedTuple):
+    uid: str
+    pod: dict[str, Any] | None  # None: this is nothing to inject into
+
+
+def review(body: bytes, namespace: Namespace, settings: InjectionSettings) -> Reviewed:
+    """Answer one AdmissionReview of a namespace of this kind."""
+    try:
+        request = _read(body)
+    except _MalformedError as error:
+        status = _status(400, "BadRequest", f"mca malformed: {error}")
+        return Reviewed(_render(error.uid, allowed=False, status=status), "malformed", "malformed")
+    if request.pod is None:
+        return Reviewed(_render(request.uid, allowed=True), "passed", "")
+    outcome = plan_patch(request.pod, namespace, settings)
+    match outcome:
+        case Patch(operations, warnings):
+            rendered = _render(
+                request.uid, allowed=True, warnings=_cut(warnings), **_encode(operations)
+            )
+            return Reviewed(rendered, "injected" if operations else "unchanged", "")
+        case Skip(code, reason):
+            told = _cut((f"mca {code}: no sidecar for this pod: {reason}",))
+            return Reviewed(_render(request.uid, allowed=True, warnings=told), "skipped", code)
+        case Refusal(code, reason):
+            status = _status(403, "Forbidden", f"mca {code}: {reason}")
+            return Reviewed(_render(request.uid, allowed=False, status=status), "refused", code)
+
+
+class _MalformedError(ValueError):
+    def __init__(self, message: str, uid: str = "") -> None:
+        super().__init__(message)
+        self.uid = uid
+
+
+def _read(body: bytes) -> _Request:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _MalformedError("the body is not JSON: send an AdmissionReview") from None
+    if not isinstance(document, dict) or document.get("kind") != "AdmissionReview":
+        raise _MalformedError("this is not an AdmissionReview")
+    if document.get("apiVersion") != _API_VERSION:
+        raise _MalformedError(f"apiVersion is not {_API_VERSION}: list only v1 in the webhook")
+    request = document.get("request")
+    uid = request.get("uid") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
+        raise _MalformedError("request.uid is missing")
+    if (
+        request.get("operation") != "CREATE"
+        or request.get("kind") != _POD
+        or request.get("subResource")
+    ):
+        return _Request(uid, None)
+    pod = request.get("object")
+    if not isinstance(pod, dict):
+        raise _MalformedError("request.object is not a pod", uid)
+    return _Request(uid, pod)
+
+
+def _encode(operations: list[dict[str, Any]]) -> dict[str, str]:
+    if not operations:
+        return {}
+    text = json.dumps(operations, separators=(",", ":")).encode()
+    encoded = binascii.b2a_base64(text, newline=False).decode()
+    return {"patchType": "JSONPatch", "patch": encoded}
+
+
+def _cut(warnings: tuple[str, ...]) -> list[str]:
+    return [
+        text if len(text) <= _MAX_WARNING else text[: _MAX_WARNING - 1] + "…" for text in warnings
+    ]
+
+
+def _status(code: int, reason: str, message: str) -> dict[str, Any]:
+    return {"code": code, "reason": reason, "message": message}
+
+
+def _render(uid: str, *, allowed: bool, **fields: Any) -> bytes:
+    response = {
+        "uid": uid,
+        "allowed": allowed,
+        **{key: value for key, value in fields.items() if value},
+    }
+    document = {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -1,0 +1,170 @@
+"""Owns the last look at a new pod, after every webhook: attacks 56, 57, 60 and 62.
+
+Injection strips and rebuilds what is ours; this guard only sees whether that came out whole. Must
+not look at updates: a new release of the image would hold every older pod back.
+"""
+
+from webhook.admission.names import CLIENTS_VOLUME, IDENTITY_VOLUME, TOKEN_VOLUME, VOLUMES
+from webhook.guards.container_rules import (
+    allow_own_client_folder,
+    forbid_environment,
+    forbid_expanded_paths,
+    forbid_our_names,
+    forbid_privileges,
+    forbid_uid,
+    holds_our_secret,
+    is_ours,
+    opens_token,
+)
+from webhook.guards.policy import Guard, Rule, Validation
+from webhook.guards.settings import GuardSettings, write_string, write_strings
+
+# Pod Security restricted's list without csi, whose drivers may hand out anything.
+_VOLUME_TYPES = (
+    "configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
+    "secret",
+)  # fmt: skip
+_REMEDY = (
+    "pods get it from MCA's webhook, so take out of the pod what you set of it yourself; if you "
+    "did not, ask an admin whether the webhook is registered and whether another changes its work"
+)
+
+
+def guard_final_pods(settings: GuardSettings) -> Guard:
+    """Every pod in an enforced namespace has the sidecar; nothing else there reaches it."""
+    others = "variables.others"
+    return Guard(
+        name="mca-final-pods",
+        rules=(Rule(("CREATE",), ("pods",)),),
+        variables={
+            "init": "object.spec.?initContainers.orValue([])",
+            "hasSidecar": "variables.init.size() > 0 && variables.init[0].name == 'mca'",
+            "others": (
+                "(variables.init + object.spec.containers + "
+                "object.spec.?ephemeralContainers.orValue([])).filter(c, c.name != 'mca')"
+            ),
+            "volumes": "object.spec.?volumes.orValue([])",
+            "appVolumes": f"variables.volumes.filter(v, !{is_ours('v.name')})",
+            "opening": (
+                f"variables.appVolumes.filter(v, {opens_token('v', settings)}).map(v, v.name)"
+            ),
+        },
+        validations=(
+            Validation(
+                "object.spec.?os.?name.orValue('linux') == 'linux'",
+                "the sidecar runs on Linux only: run the pod in a namespace that is not enforced",
+            ),
+            Validation(
+                "variables.hasSidecar",
+                f"the first init container is not MCA's sidecar: {_REMEDY}",
+            ),
+            *_judge_sidecar(settings),
+            *_judge_pod(settings),
+            *_judge_volumes(),
+            forbid_our_names(others),
+            allow_own_client_folder(others),
+            forbid_environment(others),
+            forbid_expanded_paths(others),
+            forbid_privileges(others),
+            forbid_uid(others, settings),
+        ),
+    )
+
+
+def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
+    """What another webhook could have changed in it after ours."""
+    image = write_string(settings.image)
+    return (
+        Validation(
+            f"!variables.hasSidecar || variables.init[0].image == {image}",
+            f"the sidecar's image is not the one that MCA puts in: {_REMEDY}",
+            found="variables.init[0].image",
+        ),
+        Validation(
+            f"""
+            !variables.hasSidecar || [variables.init[0]].all(c,
+              c.?restartPolicy.orValue('') == 'Always' &&
+              !has(c.command) && !has(c.args) && !has(c.lifecycle) && !has(c.envFrom) &&
+              !has(c.workingDir) && !has(c.volumeDevices) &&
+              !c.?stdin.orValue(false) && !c.?tty.orValue(false) &&
+              !c.?startupProbe.?exec.hasValue() && !c.?readinessProbe.?exec.hasValue() &&
+              !c.?livenessProbe.?exec.hasValue() &&
+              c.?env.orValue([]).all(e, e.name.startsWith('MCA_')) &&
+              c.?volumeMounts.orValue([]).all(m,
+                m.name in {write_strings(VOLUMES)}))
+            """,
+            "the sidecar's command, environment, probes, mounts or restart policy are not what "
+            f"MCA puts in: {_REMEDY}",
+        ),
+        Validation(
+            f"""
+            !variables.hasSidecar || [variables.init[0].?securityContext.orValue({{}})].all(s,
+              s.?runAsUser.orValue(0) == {settings.uid} &&
+              s.?runAsNonRoot.orValue(false) &&
+              s.?readOnlyRootFilesystem.orValue(false) &&
+              !s.?allowPrivilegeEscalation.orValue(true) &&
+              !s.?privileged.orValue(false) &&
+              s.?capabilities.?drop.orValue([]).exists(capability, capability == 'ALL') &&
+              s.?capabilities.?add.orValue([]).size() == 0)
+            """,
+            f"the sidecar's security context is not what MCA puts in: {_REMEDY}",
+        ),
+    )
+
+
+def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
+    return (
+        Validation(
+            """
+            !object.spec.?hostNetwork.orValue(false) && !object.spec.?hostPID.orValue(false) &&
+            !object.spec.?hostIPC.orValue(false) &&
+            !object.spec.?shareProcessNamespace.orValue(false)
+            """,
+            "hostNetwork, hostPID, hostIPC and shareProcessNamespace reach the sidecar and are not "
+            "allowed here: leave them out, or run the pod in a namespace that is not enforced",
+        ),
+        Validation(
+            "!object.spec.?automountServiceAccountToken.orValue(true)",
+            f"automountServiceAccountToken is not false: {_REMEDY}",
+        ),
+        Validation(
+            f"object.spec.?securityContext.?runAsUser.orValue(0) != {settings.uid}",
+            f"user id {settings.uid} is the sidecar's: run as another user, "
+            "securityContext.runAsUser",
+        ),
+    )
+
+
+def _judge_volumes() -> tuple[Validation, ...]:
+    types = " && ".join(f"!has(v.{kind})" for kind in _VOLUME_TYPES)
+    secret = holds_our_secret("v")
+    memory = write_strings((IDENTITY_VOLUME, CLIENTS_VOLUME))
+    return (
+        Validation(
+            f"""
+            !variables.hasSidecar || variables.volumes.all(v, !{is_ours("v.name")} ||
+              (v.name in {memory} &&
+               v.?emptyDir.?medium.orValue('') == 'Memory') ||
+              (v.name == {write_string(TOKEN_VOLUME)} && has(v.projected)))
+            """,
+            f"a volume called mca-... is not what MCA puts in: {_REMEDY}",
+        ),
+        Validation(
+            f"!variables.appVolumes.exists(v, {types})",
+            f"only volumes of the types {', '.join(_VOLUME_TYPES)} are allowed here, others may "
+            "show the node or a credential: use a PersistentVolumeClaim",
+            found=f"variables.appVolumes.filter(v, {types}).map(v, v.name).join(', ')",
+        ),
+        Validation(
+            "variables.opening.size() == 0",
+            "volumes with a token or certificate for the API server are not allowed here: leave "
+            "them out, the sidecar answers for it; tokens for other services need an audience "
+            "that MCA's guards list",
+            found="variables.opening.join(', ')",
+        ),
+        Validation(
+            f"!variables.appVolumes.exists(v, {secret})",
+            "Secrets called mca-... are MCA's own and not to be mounted: use a Secret of your own",
+            found=f"variables.appVolumes.filter(v, {secret}).map(v, v.name).join(', ')",
+        ),
+    )

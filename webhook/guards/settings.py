@@ -1,0 +1,69 @@
+"""Owns what differs between installations, and that none of it can break out of a CEL literal.
+
+Must not know which guard asks for what.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webhook.admission.settings import SIDECAR_UID, parse_image
+
+DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
+DEFAULT_CONTROLLERS = ("system:serviceaccount:mca-system:mca-controller",)
+_MAX_TEXT = 1024
+_MAX_UID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """Who is spared, and what the sidecar looks like.
+
+    `image` is the one that injection puts in, by digest. `audiences` are those that tokens in
+    application containers may be for: never the API server's, a member's or MCA's own.
+    """
+
+    image: str
+    admin_users: tuple[str, ...] = ()
+    admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
+    controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
+    audiences: tuple[str, ...] = ()
+    uid: int = SIDECAR_UID
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def _problems(self) -> list[str]:
+        found = []
+        try:
+            parse_image(self.image)
+        except ValueError as error:
+            found.append(f"image: {error}")
+        if not 0 < self.uid <= _MAX_UID:
+            found.append(f"uid: {self.uid} is not between 1 and {_MAX_UID}")
+        if not (self.admin_users or self.admin_groups):
+            found.append("admins: nobody could label a namespace: name a user or a group")
+        for field in ("admin_users", "admin_groups", "controllers", "audiences"):
+            found += [
+                f"{field}: {text!r} is not a short printable text: correct it"
+                for text in getattr(self, field)
+                if not text or len(text) > _MAX_TEXT or not text.isprintable()
+            ]
+        found += [
+            f"admin_groups: {group!r} holds tenants too: name a narrower group"
+            for group in self.admin_groups
+            if group in ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+        ]
+        return found
+
+
+def write_strings(texts: Sequence[str]) -> str:
+    """A CEL list of strings. Printable JSON strings are CEL's."""
+    return json.dumps(list(texts), ensure_ascii=False)
+
+
+def write_string(text: str) -> str:
+    """A CEL string."""
+    return json.dumps(text, ensure_ascii=False)
