@@ -5,6 +5,7 @@ What happens when one of two is lost is shown next door.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from sidecar.versions import member_codes
 from tests.clients.builds import build_go
 from tests.clients.pods import Pod
 from tests.clients.test_bursts import EARLIER, OBJECTS, ROUNDS, WRITERS, live, write
@@ -23,8 +23,6 @@ from tests.sidecar_process import SidecarProcess, cluster_of
 CLIENTS = Path(__file__).resolve().parents[1] / "clients"
 NAMESPACE = "tagged"
 PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-CODE = str(member_codes("slice", ["west", "home"])["west"])
-OTHER = str(member_codes("slice", ["west", "home"])["home"])
 ROUTE = {
     "name": "slice",
     "priority": 1,
@@ -49,6 +47,22 @@ def sidecar(control_plane: ControlPlane) -> Iterator[SidecarProcess]:
     process.point_to(cluster, cluster, routes=[ROUTE])
     with process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def code(control_plane: ControlPlane, sidecar: SidecarProcess) -> str:
+    """What west's versions carry behind them."""
+    control_plane.create(PATH, {"metadata": {"name": "coded"}})
+    direct = version_of(control_plane.request("GET", f"{PATH}/coded").json())
+    tagged = newest(sidecar, "coded")
+    control_plane.request("DELETE", f"{PATH}/coded")
+    assert re.fullmatch(rf"{direct}[1-9][0-9]{{3}}", tagged) is not None
+    return tagged[-4:]
+
+
+def other(code: str) -> str:
+    """The code of some other cluster."""
+    return "9999" if code != "9999" else "9998"
 
 
 def version_of(found: Any) -> str:
@@ -83,13 +97,13 @@ def test_each_event_of_a_burst_is_seen_exactly_once(
 
 
 def test_kubectl_reads_writes_and_locks(
-    control_plane: ControlPlane, sidecar: SidecarProcess
+    control_plane: ControlPlane, sidecar: SidecarProcess, code: str
 ) -> None:
     kubectl = sidecar.kubectl
     kubectl("create", "configmap", "story", "--from-literal=a=1")
     direct = control_plane.request("GET", f"{PATH}/story").json()
     found = json.loads(kubectl("get", "configmap", "story", "-o", "json").stdout)
-    assert version_of(found) == version_of(direct) + CODE
+    assert version_of(found) == version_of(direct) + code
     # A replace with the version that was read, then one with the same, which is stale by then.
     found["data"] = {"a": "2"}
     kubectl("replace", "-f", "-", input=json.dumps(found))
@@ -121,7 +135,7 @@ def patch(version: str) -> str:
     return json.dumps([test, {"op": "add", "path": "/data/b", "value": "4"}])
 
 
-def test_a_deployment_rolls_through_its_subresources(sidecar: SidecarProcess) -> None:
+def test_a_deployment_rolls_through_its_subresources(sidecar: SidecarProcess, code: str) -> None:
     kubectl = sidecar.kubectl
     kubectl("create", "deployment", "story", "--image=example.invalid/main:1")
     kubectl("scale", "deployment", "story", "--replicas=2")
@@ -129,36 +143,36 @@ def test_a_deployment_rolls_through_its_subresources(sidecar: SidecarProcess) ->
     scale = sidecar.request(
         "GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/story/scale"
     ).json()
-    assert version_of(scale).endswith(CODE)
+    assert version_of(scale).endswith(code)
     assert scale["spec"]["replicas"] == 2
     kubectl("delete", "deployment", "story")
 
 
 @pytest.mark.parametrize("accept", ["application/json", PROTOBUF])
 def test_a_chunked_list_goes_on_where_it_stopped(
-    control_plane: ControlPlane, sidecar: SidecarProcess, accept: str
+    control_plane: ControlPlane, sidecar: SidecarProcess, code: str, accept: str
 ) -> None:
     for number in range(3):
         control_plane.create(PATH, {"metadata": {"name": f"chunk-{number}"}})
     first = sidecar.request("GET", f"{PATH}?limit=1").json()
     token = first["metadata"]["continue"]
-    assert token.startswith(f"{CODE}.")
+    assert token.startswith(f"{code}.")
     headers = {"Accept": accept}
     rest = sidecar.request("GET", f"{PATH}?limit=100&continue={token}", headers=headers)
     assert rest.status == 200
     assert b"chunk-2" in rest.body
-    assert CODE.encode() in rest.body
-    foreign = token.replace(CODE, OTHER)
+    assert code.encode() in rest.body
+    foreign = token.replace(code, other(code))
     gone = sidecar.request("GET", f"{PATH}?continue={foreign}", headers=headers)
     assert (gone.status, gone.json()["reason"]) == (410, "Expired")
 
 
 @pytest.mark.parametrize("query", ["watch=true&", ""])
-def test_a_version_of_elsewhere_is_gone(sidecar: SidecarProcess, query: str) -> None:
+def test_a_version_of_elsewhere_is_gone(sidecar: SidecarProcess, code: str, query: str) -> None:
     listed = sidecar.request("GET", f"{PATH}?limit=1").json()
     version = version_of(listed)
-    assert version.endswith(CODE)
-    for foreign in (version.removesuffix(CODE) + OTHER, version.removesuffix(CODE), "1"):
+    assert version.endswith(code)
+    for foreign in (version.removesuffix(code) + other(code), version.removesuffix(code), "1"):
         gone = sidecar.request("GET", f"{PATH}?{query}resourceVersion={foreign}")
         assert (gone.status, gone.json()["reason"]) == (410, "Expired")
     ours = f"{PATH}?{query}resourceVersion={version}&timeoutSeconds=1"
@@ -167,10 +181,10 @@ def test_a_version_of_elsewhere_is_gone(sidecar: SidecarProcess, query: str) -> 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_a_write_by_a_version_of_elsewhere_conflicts(
-    control_plane: ControlPlane, sidecar: SidecarProcess, method: str
+    control_plane: ControlPlane, sidecar: SidecarProcess, code: str, method: str
 ) -> None:
     control_plane.create(PATH, {"metadata": {"name": "locked"}})
-    version = newest(sidecar, "locked").removesuffix(CODE)
+    version = newest(sidecar, "locked").removesuffix(code)
     path = f"{PATH}/locked"
     merge = {"Content-Type": "application/merge-patch+json"}
 
@@ -183,10 +197,10 @@ def test_a_write_by_a_version_of_elsewhere_conflicts(
             return sidecar.request("PUT", path, body)
         return sidecar.request("PATCH", path, json.dumps(body).encode(), headers=merge)
 
-    for foreign in (version + OTHER, version):
+    for foreign in (version + other(code), version):
         refused = call(foreign)
         assert (refused.status, refused.json()["reason"]) == (409, "Conflict")
-    assert call(version + CODE).status == 200
+    assert call(version + code).status == 200
 
 
 def test_compression_is_not_asked_for(sidecar: SidecarProcess) -> None:

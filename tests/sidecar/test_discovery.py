@@ -468,7 +468,7 @@ def test_of_several_members_the_first_wins() -> None:
 
 @pytest.mark.parametrize("form", ["kinds", "groups", "versions", "subresources"])
 def test_what_is_offered_is_merged_in_time_that_grows_with_it(form: str) -> None:
-    """Nobody else is served meanwhile: 8 times as much may cost 8 times, and not 64 times."""
+    """Nobody else is served meanwhile: 16 times as much may cost 16 times, and not 256 times."""
 
     def merge_some(count: int) -> float:
         names = [f"a{number}" for number in range(count)]
@@ -490,7 +490,7 @@ def test_what_is_offered_is_merged_in_time_that_grows_with_it(form: str) -> None
         return time.process_time() - began
 
     few = min(merge_some(1000) for _ in range(3))
-    assert merge_some(8000) < 24 * few
+    assert min(merge_some(16_000) for _ in range(3)) < 80 * few
 
 
 def test_the_core_group() -> None:
