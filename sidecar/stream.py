@@ -27,7 +27,7 @@ _SMALL = RECORD // 4  # what a read brings at most where records need not be tol
 _SIOCOUTQ = 0x5411  # <linux/sockios.h>: how many bytes the peer has not acknowledged
 _RESET = pack("ii", 1, 0)  # struct linger: do not wait, do not send, forget
 _IN_ORDER = pack("ii", 0, 0)
-_MAX_HELD = 4 << 20
+_MAX_HELD = 1 << 20
 _GATHERED = 512  # pieces that one system call takes; the kernel's bound is 1,024
 
 

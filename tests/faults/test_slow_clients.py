@@ -89,7 +89,7 @@ class Probe:
         self._thread.join()
         if self._failure is not None:
             raise self._failure
-        assert self.calls > 8
+        assert self.calls > 20
         assert self.longest_s < 0.5
 
 
@@ -183,7 +183,7 @@ def test_readers_that_stall(sidecar: SidecarProcess, kind: str) -> None:
         for client in clients:
             client.send(render_request(sidecar, "GET", f"/{kind}"))
             client.read_head()
-        assert sidecar.rss_bytes() - before < CLIENTS * 700_000
+        assert sidecar.rss_bytes() - before < CLIENTS * 400_000
         time.sleep(3.5)
         for client in clients:
             client.read_all()
