@@ -26,10 +26,10 @@ def list_files() -> Iterator[str]:
         yield from (f"/proc/{pid}/{name}" for name in ("environ", "cmdline"))
         for folder, _, names in os.walk(f"/proc/{pid}/fd"):
             yield from (os.path.join(folder, name) for name in names)
-        if not os.path.samefile("/proc/self/root", f"/proc/{pid}/root"):
+        if not os.path.samefile("/proc/self/root", os.path.join("/proc", pid, "root")):
             yield from (
                 os.path.join(folder, name)
-                for folder, _, names in os.walk(f"/proc/{pid}/root/")
+                for folder, _, names in os.walk(os.path.join("/proc", pid, "root", ""))
                 for name in names
             )
 
