@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 _FIRST_CODE = 1000
 _CODES = 9000
-_NUMBER = re.compile(r"[1-9][0-9]*+")
-_CODE = re.compile(r"[1-9][0-9]{3}")
 _DIGITS = 4
-_TOKEN = re.compile(r"[A-Za-z0-9_=+/-]{1,8192}+")
+# Compiled with the first use: few pods have a route with stand-ins, and every start would pay.
+_CONTINUE = r"[A-Za-z0-9_=+/-]{1,8192}+"
 _MARK = "."  # no URL escapes it, and no token of the API server (base64url) holds one
-_NOT_UNRESERVED = re.compile(rb"[^A-Za-z0-9._~-]")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_NOT_UNRESERVED = rb"[^A-Za-z0-9._~-]"
+_ESCAPE = rb"%([0-9A-Fa-f]{2})"
 # "" is none, "0" is any: both mean the same on every cluster.
 _UNTAGGED = frozenset({"", "0"})
 
@@ -53,7 +52,7 @@ def tag(version: str, code: int) -> str:
     """The version as clients get it; ValueError for one that is no decimal integer."""
     if version in _UNTAGGED:
         return version
-    if _NUMBER.fullmatch(version) is None:
+    if not _is_number(version):
         error = "a resourceVersion is no decimal integer"
         raise ValueError(error)
     return f"{version}{code}"
@@ -61,10 +60,10 @@ def tag(version: str, code: int) -> str:
 
 def untag(text: str) -> tuple[str, int] | None:
     """The cluster's own version, and the code of the cluster; None: it cannot be a tagged one."""
-    if len(text) <= _DIGITS or _NUMBER.fullmatch(text) is None:
+    if len(text) <= _DIGITS or not _is_number(text):
         return None
     code = text[-_DIGITS:]
-    if _CODE.fullmatch(code) is None:
+    if not _is_code(code):
         return None
     return text[:-_DIGITS], int(code)
 
@@ -74,7 +73,7 @@ def tag_continue(token: str, code: int) -> str:
 
     It is put between quotes as it is: any other could end them.
     """
-    if token and _TOKEN.fullmatch(token) is None:
+    if token and re.fullmatch(_CONTINUE, token) is None:
         error = "a continue token is no base64, or too long"
         raise ValueError(error)
     return f"{code}{_MARK}{token}" if token else token
@@ -82,7 +81,7 @@ def tag_continue(token: str, code: int) -> str:
 
 def untag_continue(text: str) -> tuple[str, int] | None:
     code, mark, token = text.partition(_MARK)
-    if not mark or not token or _CODE.fullmatch(code) is None:
+    if not mark or not token or not _is_code(code):
         return None
     return token, int(code)
 
@@ -95,6 +94,15 @@ def strip_version(text: str, code: int) -> str:
 def strip_continue(text: str, code: int) -> str:
     """The member's own continue token; raises ForeignVersion where it is not of this member."""
     return _own(untag_continue(text), code) if text else text
+
+
+def _is_number(text: str) -> bool:
+    """A decimal integer above zero, as it is written without leading zeros."""
+    return text.isascii() and text.isdigit() and text[0] != "0"
+
+
+def _is_code(text: str) -> bool:
+    return len(text) == _DIGITS and _is_number(text)
 
 
 def _own(found: tuple[str, int] | None, code: int) -> str:
@@ -129,14 +137,14 @@ def _untag_pair(pair: bytes, code: int) -> bytes:
     own = strip(value, code)
     if own == value:
         return pair
-    return raw_key + b"=" + _NOT_UNRESERVED.sub(_escape, own.encode("latin-1"))
+    return raw_key + b"=" + re.sub(_NOT_UNRESERVED, _escape, own.encode("latin-1"))
 
 
 _STRIPS = {b"resourceVersion": strip_version, b"continue": strip_continue}
 
 
 def _unescape(text: bytes) -> bytes:
-    return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), text)
+    return re.sub(_ESCAPE, lambda match: bytes.fromhex(match[1].decode("ascii")), text)
 
 
 def _escape(match: re.Match[bytes]) -> bytes:
