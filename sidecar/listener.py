@@ -64,11 +64,8 @@ def _bind_patiently(address: Address, variable: str, deadline: float) -> socket.
         except OSError as failure:
             if failure.errno in _NO_FAMILY:
                 return failure.strerror or "not available"
-            taken = failure.errno == errno.EADDRINUSE
-            if not taken or time.monotonic() >= deadline:
-                why = "another process listens there" if taken else failure.strerror
-                remedy = "; stop it, or choose another port" if taken else ""
-                raise BindError(f"{variable}: cannot listen on {address}: {why}{remedy}") from None
+            if failure.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                raise BindError(explain_failure(failure, address, variable)) from None
         if not told:
             told = True
             log_event(
@@ -79,6 +76,16 @@ def _bind_patiently(address: Address, variable: str, deadline: float) -> socket.
                 seconds=round(deadline - time.monotonic(), 1),
             )
         time.sleep(_RETRY_S)
+
+
+def explain_failure(failure: OSError, address: Address, variable: str) -> str:
+    """Why an address cannot be had, and what helps."""
+    why, remedy = failure.strerror, ""
+    if failure.errno == errno.EADDRINUSE:
+        why, remedy = "another process listens there", "; stop it, or choose another port"
+    elif failure.errno == errno.EACCES:
+        remedy = "; lower the sysctl net.ipv4.ip_unprivileged_port_start, or choose another port"
+    return f"{variable}: cannot listen on {address}: {why}{remedy}"
 
 
 def _bind(address: Address) -> socket.socket:

@@ -1,6 +1,7 @@
 """Binding and accepting on real sockets."""
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sidecar.listener import BindError, Listener, bind_all
+from sidecar.listener import BindError, Listener, bind_all, explain_failure
 from sidecar.setting_values import Address
 
 LOOPBACK = "127.0.0.1"
@@ -115,6 +116,15 @@ def test_a_port_whose_connections_linger_is_free() -> None:
 def test_any_other_failure_is_told_at_once() -> None:
     with pytest.raises(BindError, match=r"MCA_X: cannot listen on .*fe80::1.*: Invalid argument$"):
         bind_all((Address(LOOPBACK, 0), Address("fe80::1", 0)), "MCA_X")
+
+
+def test_a_port_that_this_user_may_not_have() -> None:
+    """Not bound in earnest: whether it could be is for the machine that the test runs on to say."""
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    assert explain_failure(refused, Address(LOOPBACK, 443), "MCA_X") == (
+        "MCA_X: cannot listen on 127.0.0.1:443: Permission denied; lower the sysctl"
+        " net.ipv4.ip_unprivileged_port_start, or choose another port"
+    )
 
 
 def test_accepting_hands_on_sockets_that_do_not_wait(loop: asyncio.AbstractEventLoop) -> None:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from webhook.admission.names import (
     ANNOTATION_PREFIX,
     ANNOTATIONS,
+    CAPTURE,
     CONTAINERS,
     CPU_LIMIT,
     CPU_REQUEST,
@@ -38,6 +39,7 @@ class Tuning(NamedTuple):
 
     opted_out: bool
     containers: frozenset[str] | None  # None: all of them
+    captures_names: bool
     api_port: int
     admin_port: int
     log_level: str
@@ -55,6 +57,7 @@ def parse_annotations(annotations: Mapping[str, str], settings: InjectionSetting
     return Tuning(
         opted_out=_parse_inject(annotations.get(INJECT)),
         containers=_parse_containers(annotations.get(CONTAINERS)),
+        captures_names=_parse_capture(annotations.get(CAPTURE)),
         api_port=api_port,
         admin_port=admin_port,
         log_level=_parse_level(annotations.get(LOG_LEVEL, settings.log_level)),
@@ -79,6 +82,14 @@ def _parse_containers(text: str | None) -> frozenset[str] | None:
                 " write names separated by commas, or nothing for none"
             )
     return frozenset(names)
+
+
+def _parse_capture(text: str | None) -> bool:
+    """Whether by name too. Never by name alone: the variables lead past the sidecar otherwise."""
+    ways = sorted(way.strip() for way in (text or "env").split(","))
+    if ways not in (["env"], ["dns", "env"]):
+        raise ValueError(f'{CAPTURE}: {text!r} is neither "env" nor "env,dns"')
+    return "dns" in ways
 
 
 def _parse_ports(text: str | None) -> tuple[int, int]:

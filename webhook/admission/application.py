@@ -8,7 +8,7 @@ from typing import Final
 
 from webhook.admission.names import CLIENTS_VOLUME, SERVICE_ACCOUNT_PATH
 from webhook.admission.outcome import RawObject
-from webhook.admission.proxies import add_exceptions
+from webhook.admission.proxies import DIRECT, add_exceptions
 from webhook.admission.volumes import is_account_path
 
 _HOST: Final = "KUBERNETES_SERVICE_HOST"
@@ -27,9 +27,15 @@ def hides_account(container: RawObject, removed: Collection[str]) -> bool:
 
 
 def adapt_container(
-    container: RawObject, removed: Collection[str], api_port: int | None
+    container: RawObject,
+    removed: Collection[str],
+    api_port: int | None,
+    direct: tuple[str, ...] = DIRECT,
 ) -> RawObject:
-    """The container without its mounts of `removed` volumes; with the API, if there is a port."""
+    """The container without its mounts of `removed` volumes; with the API, if there is a port.
+
+    `direct` are the hosts that no proxy must be asked for.
+    """
     gets_api = api_port is not None
     mounts = container.get("volumeMounts") or []
     changes = {
@@ -37,7 +43,7 @@ def adapt_container(
     }
     if api_port is not None:
         env = container.get("env") or []
-        changes["env"] = (env, add_exceptions(_set_address(env, api_port)))
+        changes["env"] = (env, add_exceptions(_set_address(env, api_port), direct))
     adapted = dict(container)
     for key, (old, new) in changes.items():
         if new and new != old:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from webhook.admission.annotations import Tuning, parse_annotations
 from webhook.admission.application import adapt_container, hides_account
 from webhook.admission.boundary import list_breaches
+from webhook.admission.capture import add_capture
 from webhook.admission.json_patch import RawOperation, diff
 from webhook.admission.names import (
     CLIENTS_VOLUME,
@@ -21,7 +22,7 @@ from webhook.admission.names import (
 )
 from webhook.admission.outcome import Injected, Namespace, RawObject, Refusal, Skip
 from webhook.admission.pod_shape import find_problem
-from webhook.admission.proxies import find_warning
+from webhook.admission.proxies import DIRECT, DIRECT_BY_NAME, find_warning
 from webhook.admission.reserved import find_reserved
 from webhook.admission.settings import InjectionSettings, Resources
 from webhook.admission.sidecar_container import build_container, build_volumes
@@ -158,10 +159,11 @@ def _build(
     names = [item["name"] for item in application if item["name"] in api]
     names = names or [item["name"] for item in application]
     gone = removed | {CLIENTS_VOLUME}
+    direct = DIRECT_BY_NAME if tuning.captures_names else DIRECT
 
     def adapt(container: RawObject) -> RawObject:
         port = tuning.api_port if container["name"] in api else None
-        return adapt_container(container, gone, port)
+        return adapt_container(container, gone, port, direct)
 
     if spec.get("resources"):
         # The pod as a whole has its share, which the sum of its containers' must not exceed.
@@ -169,6 +171,7 @@ def _build(
     sidecar = build_container(settings, tuning, names, arrived)
     new_spec = {
         **spec,
+        **(add_capture(spec) if tuning.captures_names else {}),
         "initContainers": [
             sidecar if sidecar != arrived else arrived,
             *(adapt(item) for item in init if item["name"] != SIDECAR),
@@ -217,6 +220,7 @@ def _warn(
                 f"volume {item['name']} holds a token of the API server,"
                 " which the application can read"
             )
+    direct = DIRECT_BY_NAME if tuning.captures_names else DIRECT
     for item in application:
-        if item["name"] in api and (text := find_warning(item)):
+        if item["name"] in api and (text := find_warning(item, direct)):
             yield text

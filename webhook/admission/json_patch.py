@@ -1,7 +1,7 @@
 """Owns the difference between two JSON documents, as a JSON Patch (RFC 6902).
 
-Must not know what the documents are. Items of lists that are known by a key (`name`, `mountPath`)
-are patched where they stand; what is not touched does not appear.
+Must not know what the documents are. Items of lists that are known by a key (`name`,
+`mountPath`, `ip`) are patched where they stand; what is not touched does not appear.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 RawOperation = dict[str, Any]
-_KEYS = ("mountPath", "name")
+_KEYS = ("mountPath", "name", "ip")
 
 
 def diff(old: Any, new: Any, path: str = "") -> list[RawOperation]:

@@ -26,13 +26,15 @@ ANNOTATION_PREFIX: Final = "mca.io/"
 INJECT: Final = "mca.io/inject"
 CONTAINERS: Final = "mca.io/containers"
 PORTS: Final = "mca.io/ports"
+CAPTURE: Final = "mca.io/capture"
 LOG_LEVEL: Final = "mca.io/log-level"
 CPU_REQUEST: Final = "mca.io/cpu-request"
 MEMORY_REQUEST: Final = "mca.io/memory-request"
 CPU_LIMIT: Final = "mca.io/cpu-limit"
 MEMORY_LIMIT: Final = "mca.io/memory-limit"
 ANNOTATIONS: Final = (
-    INJECT, CONTAINERS, PORTS, LOG_LEVEL, CPU_REQUEST, MEMORY_REQUEST, CPU_LIMIT, MEMORY_LIMIT,
+    INJECT, CONTAINERS, CAPTURE, PORTS, LOG_LEVEL,
+    CPU_REQUEST, MEMORY_REQUEST, CPU_LIMIT, MEMORY_LIMIT,
 )  # fmt: skip
 
 

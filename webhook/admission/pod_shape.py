@@ -24,6 +24,7 @@ _SECURITY: Final = _form(
     privileged=bool, procMount=str, runAsUser=int, capabilities=_form(add=[str])
 )
 _SOURCES: Final = _form(secretKeyRef=_SECRET, fileKeyRef=_form(volumeName=str))
+_POD_SECURITY: Final = _SECURITY | _form(sysctls=[_NAMED | _form(value=str)])
 _CONTAINER: Final = _NAMED | _form(
     env=[_NAMED | _form(value=str, valueFrom=_SOURCES)],
     envFrom=[_form(secretRef=_SECRET)],
@@ -51,7 +52,8 @@ _POD: Final = _form(metadata=_form(annotations=_STRINGS)) | _needs(
         hostPID=bool,
         hostIPC=bool,
         shareProcessNamespace=bool,
-        securityContext=_SECURITY,
+        securityContext=_POD_SECURITY,
+        hostAliases=[_form(ip=str, hostnames=[str])],
     )
 )
 _WORDS: Final[dict[Any, str]] = {str: "a string", bool: "true or false", int: "a whole number"}

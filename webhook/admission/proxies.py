@@ -8,12 +8,15 @@ from typing import Final
 from webhook.admission.outcome import RawObject
 
 DIRECT: Final = ("127.0.0.1", "localhost", "::1", "kubernetes.default.svc")
+# Where names are captured: the others of them.
+DIRECT_BY_NAME: Final = (*DIRECT, "kubernetes.default", "kubernetes.default.svc.cluster.local")
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 # Programs read the one or the other, and most the lower one first.
 EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
+_ENDS: Final = (",".join(DIRECT_BY_NAME), ",".join(DIRECT))
 
 
-def add_exceptions(env: list[RawObject]) -> list[RawObject]:
+def add_exceptions(env: list[RawObject], direct: tuple[str, ...] = DIRECT) -> list[RawObject]:
     """The variables, with ours among the exceptions wherever a proxy is set."""
     if not any(item["name"].lower() in _PROXIES for item in env):
         return env
@@ -22,7 +25,8 @@ def add_exceptions(env: list[RawObject]) -> list[RawObject]:
         return env  # find_warning tells: nobody here knows the text
     base = next((item.get("value") or "" for item in given.values()), "")
     wanted = {
-        name: _extend((given.get(name) or {"value": base}).get("value")) for name in EXCEPTIONS
+        name: _extend((given.get(name) or {"value": base}).get("value"), direct)
+        for name in EXCEPTIONS
     }
     changed = [
         {**item, "value": wanted[item["name"]]}
@@ -40,7 +44,8 @@ def remove_exceptions(env: list[RawObject]) -> list[RawObject]:
     kept = []
     for item in env:
         text = item.get("value") or ""
-        if item["name"] in EXCEPTIONS and text.endswith(ours := ",".join(DIRECT)):
+        ours = next((end for end in _ENDS if text.endswith(end)), "")
+        if item["name"] in EXCEPTIONS and ours:
             text = text.removesuffix(ours).removesuffix(",")
             if not text:
                 continue
@@ -49,7 +54,7 @@ def remove_exceptions(env: list[RawObject]) -> list[RawObject]:
     return kept
 
 
-def find_warning(container: RawObject) -> str:
+def find_warning(container: RawObject, direct: tuple[str, ...] = DIRECT) -> str:
     """What only whoever wrote the container can do."""
     env = container.get("env") or []
     name = container["name"]
@@ -57,19 +62,19 @@ def find_warning(container: RawObject) -> str:
     if any(item.get("valueFrom") is not None for item in exceptions):
         return (
             f"container {name}: NO_PROXY comes by valueFrom and is left alone;"
-            f" let it name {','.join(DIRECT)} if the container sets a proxy"
+            f" let it name {','.join(direct)} if the container sets a proxy"
         )
     if container.get("envFrom") and not exceptions:
         return (
             f"container {name}: if its envFrom sets a proxy,"
-            f" let its NO_PROXY name {','.join(DIRECT)}"
+            f" let its NO_PROXY name {','.join(direct)}"
         )
     return ""
 
 
-def _extend(text: str | None) -> str:
+def _extend(text: str | None, direct: tuple[str, ...]) -> str:
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    missing = [name for name in DIRECT if name not in names]
+    missing = [name for name in direct if name not in names]
     if not missing or "*" in names:
         return text or ""
     return ",".join([*([text] if text else []), *missing])

@@ -5,7 +5,8 @@ mount at the service account's path) is not in the pod any more, and does not co
 """
 
 from webhook.admission.application import ADDRESS_VARIABLES
-from webhook.admission.names import CLIENTS_VOLUME, CONTAINERS, SIDECAR, VOLUMES
+from webhook.admission.capture import remove_capture
+from webhook.admission.names import CAPTURE, CLIENTS_VOLUME, CONTAINERS, SIDECAR, VOLUMES
 from webhook.admission.outcome import RawObject
 from webhook.admission.proxies import remove_exceptions
 
@@ -28,6 +29,8 @@ def remove_sidecar(pod: RawObject) -> RawObject:
             del restored[key]
     # With that annotation, the pod may have said so itself: it must not get a token by our going.
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
+    if "dns" in annotations.get(CAPTURE, ""):
+        restored = remove_capture(restored)
     if CONTAINERS not in annotations:
         restored.pop("automountServiceAccountToken", None)
     return {**pod, "spec": restored}

@@ -7,7 +7,8 @@ is rebuilt. Here is what it never puts there.
 from collections.abc import Iterator
 
 from webhook.admission.annotations import Tuning
-from webhook.admission.names import CLIENTS_VOLUME, PORTS, SIDECAR, VOLUMES, is_ours
+from webhook.admission.capture import PORT, find_conflicts
+from webhook.admission.names import CAPTURE, CLIENTS_VOLUME, PORTS, SIDECAR, VOLUMES, is_ours
 from webhook.admission.outcome import RawObject, Refusal
 from webhook.admission.volumes import list_containers
 
@@ -18,6 +19,16 @@ def find_reserved(spec: RawObject, tuning: Tuning) -> Refusal | None:
 
 
 def _find(spec: RawObject, tuning: Tuning) -> Iterator[Refusal]:
+    yield from _find_names(spec)
+    for container in list_containers(spec):
+        if container["name"] != SIDECAR:
+            yield from _find_references(container)
+            yield from _find_ports(container, tuning)
+    if tuning.captures_names:
+        yield from find_conflicts(spec)
+
+
+def _find_names(spec: RawObject) -> Iterator[Refusal]:
     for volume in spec.get("volumes") or ():
         if is_ours(volume["name"]) and volume["name"] not in VOLUMES:
             yield _reserved_name("volume", volume["name"])
@@ -31,10 +42,6 @@ def _find(spec: RawObject, tuning: Tuning) -> Iterator[Refusal]:
         yield Refusal(
             "reserved-name", "spec.ephemeralContainers: no pod is created with them: leave them out"
         )
-    for container in list_containers(spec):
-        if container["name"] != SIDECAR:
-            yield from _find_references(container)
-            yield from _find_ports(container, tuning)
 
 
 def _reserved_name(kind: str, name: str) -> Refusal:
@@ -62,9 +69,17 @@ def _find_references(container: RawObject) -> Iterator[Refusal]:
 def _find_ports(container: RawObject, tuning: Tuning) -> Iterator[Refusal]:
     for item in container.get("ports") or ():
         port = item.get("containerPort")
-        if port in (tuning.api_port, tuning.admin_port) and item.get("protocol", "TCP") == "TCP":
+        if item.get("protocol", "TCP") != "TCP":
+            continue
+        if port in (tuning.api_port, tuning.admin_port):
             yield Refusal(
                 "port-conflict",
                 f"container {container['name']} has port {port}, which the sidecar needs: give the"
                 f' sidecar two others by the annotation {PORTS}: "7443,7444"',
+            )
+        if tuning.captures_names and port == PORT:
+            yield Refusal(
+                "port-conflict",
+                f"container {container['name']} has port {PORT}, which the sidecar needs for"
+                f" {CAPTURE}: give the container another, or leave out dns there",
             )

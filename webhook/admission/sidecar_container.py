@@ -8,6 +8,7 @@ differs is rebuilt. Its settings are those of sidecar/config.py.
 from typing import Any, Final
 
 from webhook.admission.annotations import ADMIN_PORT, API_PORT, Tuning
+from webhook.admission.capture import PORT as CAPTURED_PORT
 from webhook.admission.names import (
     CLIENTS_PATH,
     CLIENTS_VOLUME,
@@ -112,8 +113,9 @@ def _list_variables(
         "MCA_SERVICE_ACCOUNT": "spec.serviceAccountName",
     }
     texts = {"MCA_CONTAINERS": ",".join(containers)}
-    if tuning.api_port != API_PORT:
-        texts["MCA_API_LISTEN"] = f"127.0.0.1:{tuning.api_port},[::1]:{tuning.api_port}"
+    ports = [tuning.api_port, *([CAPTURED_PORT] if tuning.captures_names else [])]
+    if ports != [API_PORT]:
+        texts["MCA_API_LISTEN"] = ",".join(f"127.0.0.1:{port},[::1]:{port}" for port in ports)
     if tuning.admin_port != ADMIN_PORT:
         texts["MCA_ADMIN_LISTEN"] = f"[::]:{tuning.admin_port}"
     if tuning.log_level != "info":

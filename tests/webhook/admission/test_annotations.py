@@ -9,7 +9,7 @@ from webhook.admission.settings import Resources
 
 def test_none_is_what_the_settings_say() -> None:
     tuning = parse_annotations({"other.io/x": "1"}, SETTINGS)
-    assert tuning == (False, None, 6443, 6444, "info", SETTINGS.resources)
+    assert tuning == (False, None, False, 6443, 6444, "info", SETTINGS.resources)
 
 
 def test_all() -> None:
@@ -17,6 +17,7 @@ def test_all() -> None:
         {
             "mca.io/inject": "false",
             "mca.io/containers": "app, sidekick",
+            "mca.io/capture": "env,dns",
             "mca.io/ports": "7443,65535",
             "mca.io/log-level": "debug",
             "mca.io/cpu-request": "20m",
@@ -28,8 +29,10 @@ def test_all() -> None:
     )
     containers = frozenset({"app", "sidekick"})
     resources = Resources("20m", "48Mi", "1", "96Mi")
-    assert tuning == (True, containers, 7443, 65535, "debug", resources)
+    assert tuning == (True, containers, True, 7443, 65535, "debug", resources)
     assert not parse_annotations({"mca.io/inject": "true"}, SETTINGS).opted_out
+    assert parse_annotations({"mca.io/capture": "dns, env"}, SETTINGS).captures_names
+    assert not parse_annotations({"mca.io/capture": "env"}, SETTINGS).captures_names
     assert parse_annotations({"mca.io/containers": " "}, SETTINGS).containers == frozenset()
 
 
@@ -40,6 +43,9 @@ def test_all() -> None:
         ("inject", "no", "mca.io/inject: 'no' is neither"),
         ("containers", "app,,b", "mca.io/containers: '' is not the name"),
         ("containers", "mca", "mca.io/containers: 'mca' is not the name"),
+        ("capture", "dns", "mca.io/capture: 'dns' is neither"),
+        ("capture", "env,dns,dns", "is neither"),
+        ("capture", "env,udp", "is neither"),
         ("ports", "7443", "mca.io/ports: '7443' is not two ports"),
         ("ports", "7443,7443", "mca.io/ports: '7443,7443' is not two ports"),
         ("ports", "1023,7443", "is not two ports"),

@@ -32,6 +32,9 @@ from webhook.admission.json_patch import diff
         ([{"name": "a", "mountPath": "/x"}], [{"name": "b", "mountPath": "/x"}], [
             {"op": "replace", "path": "/0/name", "value": "b"},
         ]),
+        ([{"ip": "a", "hostnames": ["x"]}], [{"ip": "a", "hostnames": ["x", "y"]}], [
+            {"op": "add", "path": "/0/hostnames/1", "value": "y"},
+        ]),
     ],
 )  # fmt: skip
 def test_operations(old: Any, new: Any, operations: list[dict[str, Any]]) -> None:

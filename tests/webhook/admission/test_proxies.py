@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from webhook.admission.proxies import add_exceptions, find_warning, remove_exceptions
+from webhook.admission.proxies import (
+    DIRECT_BY_NAME,
+    add_exceptions,
+    find_warning,
+    remove_exceptions,
+)
 
 OURS = "127.0.0.1,localhost,::1,kubernetes.default.svc"
 PARTLY = "localhost, ::1,127.0.0.1,kubernetes.default.svc"
@@ -47,6 +52,17 @@ def test_the_way_back() -> None:
     assert remove_exceptions(add_exceptions([PROXY])) == [PROXY]
     assert remove_exceptions(add_exceptions(env)) == [*env, *variables(no_proxy=".corp")]
     assert remove_exceptions(env) == env
+
+
+def test_capture_by_name_has_more_of_them() -> None:
+    env = [PROXY, *variables(NO_PROXY=".corp", no_proxy=".corp")]
+    added = add_exceptions(env, DIRECT_BY_NAME)
+    more = f".corp,{OURS},kubernetes.default,kubernetes.default.svc.cluster.local"
+    assert [item["value"] for item in added[1:]] == [more, more]
+    assert add_exceptions(added, DIRECT_BY_NAME) == added
+    assert remove_exceptions(added) == env
+    told = find_warning({"name": "a", "envFrom": [{}]}, DIRECT_BY_NAME)
+    assert told.endswith("kubernetes.default.svc.cluster.local")
 
 
 def test_warnings() -> None:

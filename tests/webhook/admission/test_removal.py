@@ -30,6 +30,13 @@ def test_all_of_it_goes_and_nothing_else() -> None:
         assert remove_sidecar(put_in(pod)) == pod
 
 
+def test_names_that_were_captured_are_free_again() -> None:
+    alias = {"ip": "127.0.0.1", "hostnames": ["me"]}
+    pod = make_pod(annotations={"mca.io/capture": "env,dns"}, hostAliases=[alias])
+    assert "kubernetes.default.svc" in str(put_in(pod)["spec"]["hostAliases"])
+    assert remove_sidecar(put_in(pod)) == pod
+
+
 def test_who_had_asked_for_no_token_gets_none() -> None:
     pod = make_pod(
         make_container(),

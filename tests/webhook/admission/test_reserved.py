@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from tests.webhook.admission.scene import SETTINGS, make_container, make_pod
-from webhook.admission.annotations import parse_annotations
+from webhook.admission.annotations import Tuning, parse_annotations
 from webhook.admission.reserved import find_reserved
 
 TUNING = parse_annotations({}, SETTINGS)
+BY_NAME = parse_annotations({"mca.io/capture": "env,dns"}, SETTINGS)
 
 
-def code(**spec: Any) -> str:
+def code(tuning: Tuning = TUNING, /, **spec: Any) -> str:
     containers = spec.pop("containers", [make_container()])
-    found = find_reserved(make_pod(*containers, **spec)["spec"], TUNING)
+    found = find_reserved(make_pod(*containers, **spec)["spec"], tuning)
     return "" if found is None else found.code
 
 
@@ -56,3 +57,25 @@ def test_taken(spec: dict[str, Any], expected: str) -> None:
 )
 def test_free(spec: dict[str, Any]) -> None:
     assert code(**spec) == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (app(ports=[{"containerPort": 443}]), "port-conflict"),
+        ({"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kubernetes.default"]}]},
+         "host-alias-conflict"),
+        ({"securityContext": {"sysctls": [
+            {"name": "net.ipv4.ip_unprivileged_port_start", "value": "1024"}]}}, "sysctl-conflict"),
+    ],
+)  # fmt: skip
+def test_what_capture_by_name_needs_is_taken_there_alone(
+    spec: dict[str, Any], expected: str
+) -> None:
+    assert code(BY_NAME, **spec) == expected
+    assert code(TUNING, **spec) == ""
+
+
+def test_free_for_capture_by_name() -> None:
+    assert code(BY_NAME, **app(ports=[{"containerPort": 443, "protocol": "UDP"}])) == ""
+    assert code(BY_NAME, **app(ports=[{"containerPort": 8443}, {"containerPort": 80}])) == ""

@@ -54,6 +54,15 @@ def test_what_annotations_change() -> None:
     assert container["resources"]["limits"] == {"cpu": "50m", "memory": "64Mi"}
 
 
+def test_names_are_captured_on_the_port_that_clients_dial() -> None:
+    settings = read(build(capture="env,dns", ports="7443,7444"))
+    assert [str(address) for address in settings.api_listen] == [
+        "127.0.0.1:7443", "[::1]:7443", "127.0.0.1:443", "[::1]:443",
+    ]  # fmt: skip
+    usual = {item["name"]: item.get("value") for item in build(capture="env,dns")["env"]}
+    assert usual["MCA_API_LISTEN"] == "127.0.0.1:6443,[::1]:6443,127.0.0.1:443,[::1]:443"
+
+
 def test_of_one_that_arrived_only_what_the_api_server_has_set_stays() -> None:
     arrived = {
         "image": "evil",
