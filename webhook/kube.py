@@ -1,0 +1,240 @@
+"""Owns how the control plane reaches a Kubernetes API: whose credentials, one call, one watch.
+
+The only importer of `kubernetes`, of which it takes the configuration and the connections. Must not
+know what is asked for: objects go in and come out as they are, so that no field of a newer API
+server is lost. Must not put a credential, or a text that may hold one, into an error.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+import urllib3
+import yaml
+from kubernetes import client, config
+
+RawDocument = dict[str, Any]
+
+_NO_QUERY: Final[Mapping[str, str]] = {}
+_JSON: Final = "application/json"
+_CONNECT_S: Final = 10.0
+# An API server that ends a watch in time needs a moment more to say so.
+_GRACE_S: Final = 10.0
+_WARNING: Final = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
+_OPENED_BY_POD: Final = "KUBERNETES_SERVICE_HOST"
+# What reading a kubeconfig of any shape raises. Their texts quote the entry in question, and an
+# entry may hold a token.
+_UNUSABLE: Final = (
+    config.ConfigException, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError,
+)  # fmt: skip
+
+
+class KubeError(Exception):
+    """A call that failed; `status` 0: nothing answered, or there is nobody to ask."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, details: RawDocument | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.details = details or {}  # of the Status: a conflict's causes, say
+
+
+class Answer(NamedTuple):
+    """What was answered, and the warnings that came with it."""
+
+    status: int
+    document: RawDocument
+    warnings: tuple[str, ...]
+
+
+class Kube:
+    """One API server and one identity. Calls may come from several threads."""
+
+    def __init__(self, configuration: client.Configuration, context: str) -> None:
+        self.server: Final[str] = configuration.host
+        self.context: Final = context  # empty in a pod
+        self._configuration = configuration
+        self._client: Any = client.ApiClient(configuration)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] = _NO_QUERY,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        timeout_s: float = 30.0,
+    ) -> Answer:
+        """One call at the API's own path; KubeError for every answer that is none of success."""
+        headers = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type})
+        response = self._send(method, path, query, headers, body, timeout_s)
+        try:
+            content = response.data
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unanswered(error) from None
+        document = _parse(content)
+        if response.status >= 300:
+            raise _read_failure(response.status, document, content)
+        if document is None:
+            raise KubeError(response.status, "", f"{self.server}: the answer is no JSON object")
+        told = ", ".join(response.headers.getlist("Warning"))
+        warnings = tuple(_ESCAPED.sub(r"\1", text) for text in _WARNING.findall(told))
+        return Answer(response.status, document, warnings)
+
+    def watch(
+        self, path: str, *, query: Mapping[str, str] = _NO_QUERY, timeout_s: float = 300.0
+    ) -> Iterator[RawDocument]:
+        """The events of a list's path, `{"type": …, "object": …}`, until the server ends the watch.
+
+        An event of type ERROR is raised, and so is a connection that breaks or falls silent.
+        """
+        asked = {**query, "watch": "1", "timeoutSeconds": str(max(1, round(timeout_s)))}
+        response = self._send("GET", path, asked, {"Accept": _JSON}, None, timeout_s + _GRACE_S)
+        try:
+            if response.status != 200:
+                content = response.data
+                raise _read_failure(response.status, _parse(content), content)
+            yield from _read_events(response, self.server)
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unanswered(error) from None
+        finally:
+            response.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: dict[str, str],
+        body: Any,
+        timeout_s: float,
+    ) -> urllib3.BaseHTTPResponse:
+        sent = {"User-Agent": "mca", **headers}
+        # Asked for each time: the hook behind it reads a pod's token again, or runs a plugin. What
+        # comes has its scheme with it.
+        if bearer := self._configuration.get_api_key_with_prefix("BearerToken", "authorization"):
+            sent["Authorization"] = bearer
+        pool: urllib3.PoolManager = self._client.rest_client.pool_manager
+        try:
+            return pool.request(
+                method,
+                f"{self.server.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else ""),
+                body=None if body is None else json.dumps(body).encode(),
+                headers=sent,
+                timeout=urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unanswered(error) from None
+
+    def _unanswered(self, error: Exception) -> KubeError:
+        # The last clause of what urllib3 says is the system's or the TLS library's own text.
+        told = str(error).rpartition(": ")[2].strip("()'\" ") or type(error).__name__
+        return KubeError(0, "", f"{self.server}: {told}")
+
+
+def open_cluster() -> Kube:
+    """In a pod by its service account, elsewhere as `open_kubeconfig`."""
+    if os.environ.get(_OPENED_BY_POD):
+        return _open_pod()
+    return open_kubeconfig()
+
+
+def open_kubeconfig(context: str | None = None, path: str | None = None) -> Kube:
+    """By `path`, KUBECONFIG or ~/.kube/config; a pod without any of them has its account."""
+    named = path or os.environ.get("KUBECONFIG") or os.path.join("~", ".kube", "config")
+    files = [os.path.expanduser(part) for part in named.split(os.pathsep) if part]
+    if not any(map(os.path.exists, files)):
+        if path is None and context is None and os.environ.get(_OPENED_BY_POD):
+            return _open_pod()
+        raise KubeError(
+            0, "", f"no kubeconfig: looked for {', '.join(files)}; name one by KUBECONFIG"
+        )
+    configuration = client.Configuration()
+    try:
+        chosen = _choose_context(files, context)
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            named, context=chosen, client_configuration=configuration, persist_config=False
+        )
+    except _UNUSABLE as error:
+        told = f"{named}: is no usable kubeconfig ({type(error).__name__}); try it with kubectl"
+        raise KubeError(0, "", told) from None
+    except OSError as error:
+        raise KubeError(0, "", f"{error.filename or named}: {error.strerror}") from None
+    return Kube(configuration, chosen)
+
+
+def _choose_context(files: list[str], wanted: str | None) -> str:
+    """The one that is wanted, else the current one of the first file that names one."""
+    current, known = "", set()
+    for path in filter(os.path.exists, files):
+        with open(path, "rb") as file:
+            raw = yaml.safe_load(file) or {}
+        current = current or raw.get("current-context") or ""
+        known |= {entry["name"] for entry in raw.get("contexts") or ()}
+    chosen = wanted or current
+    if not chosen:
+        raise KubeError(0, "", f"{os.pathsep.join(files)}: there is no current context")
+    if chosen not in known:
+        raise KubeError(0, "", f"{os.pathsep.join(files)}: there is no context {chosen!r}")
+    return chosen
+
+
+def _open_pod() -> Kube:
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError) as error:
+        raise KubeError(0, "", f"the pod's service account: {error}") from None
+    return Kube(configuration, "")
+
+
+def _parse(content: bytes) -> RawDocument | None:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _read_failure(status: int, document: RawDocument | None, content: bytes) -> KubeError:
+    """The Status that an API server answers with, or what something before it said."""
+    if document is not None and document.get("kind") == "Status":
+        reason, message = document.get("reason") or "", document.get("message") or ""
+        details = document.get("details")
+        return KubeError(
+            status,
+            str(reason),
+            str(message) or f"answered {status}",
+            details if isinstance(details, dict) else None,
+        )
+    text = content[:200].decode(errors="replace").strip()
+    return KubeError(status, "", f"answered {status}: {text}" if text else f"answered {status}")
+
+
+def _read_events(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[RawDocument]:
+    pending = b""
+    for chunk in response.stream(1 << 16):
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            event = _parse(line)
+            if event is None or not isinstance(event.get("object"), dict):
+                raise KubeError(0, "", f"{server}: the watch sent what is no event")
+            if event.get("type") == "ERROR":
+                raise _read_failure(int(event["object"].get("code") or 0), event["object"], b"")
+            yield event
