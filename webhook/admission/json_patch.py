@@ -4,7 +4,6 @@ Must not know what the documents are. Items of lists that are known by a key (`n
 `mountPath`, `ip`) are patched where they stand; what is not touched does not appear.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,55 +13,65 @@ _KEYS = ("mountPath", "name", "ip")
 
 def diff(old: Any, new: Any, path: str = "") -> list[RawOperation]:
     """The operations that make `new` of `old`; none when they are equal."""
-    return list(_diff(old, new, path))
+    operations: list[RawOperation] = []
+    _diff(old, new, path, operations)
+    return operations
 
 
-def _diff(old: Any, new: Any, path: str) -> Iterator[RawOperation]:
+def _diff(old: Any, new: Any, path: str, found: list[RawOperation]) -> None:
     # Most of a pod is the very same object on both sides: no need to look into it.
     if old is new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
-        yield from _diff_objects(old, new, path)
+        _diff_objects(old, new, path, found)
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _diff_lists(old, new, path)
+        _diff_lists(old, new, path, found)
     elif type(old) is not type(new) or old != new:
-        yield {"op": "replace", "path": path, "value": new}
+        found.append({"op": "replace", "path": path, "value": new})
 
 
-def _diff_objects(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[RawOperation]:
+def _diff_objects(
+    old: dict[str, Any], new: dict[str, Any], path: str, found: list[RawOperation]
+) -> None:
     for key, value in old.items():
         if key not in new:
-            yield {"op": "remove", "path": f"{path}/{_escape(key)}"}
-        else:
-            yield from _diff(value, new[key], f"{path}/{_escape(key)}")
+            found.append({"op": "remove", "path": f"{path}/{_escape(key)}"})
+        elif value is not new[key]:
+            _diff(value, new[key], f"{path}/{_escape(key)}", found)
     for key, value in new.items():
         if key not in old:
-            yield {"op": "add", "path": f"{path}/{_escape(key)}", "value": value}
+            found.append({"op": "add", "path": f"{path}/{_escape(key)}", "value": value})
 
 
-def _diff_lists(old: list[Any], new: list[Any], path: str) -> Iterator[RawOperation]:
+def _diff_lists(old: list[Any], new: list[Any], path: str, found: list[RawOperation]) -> None:
     """From the end to the start, so that the places of what comes before stay true."""
-    end_old, end_new = _skip_same_end(old, new)
-    for index, other in reversed(_pair(old[:end_old], new[:end_new])):
-        yield from _splice(index + 1, end_old, new[other + 1 : end_new], path)
-        yield from _diff(old[index], new[other], f"{path}/{index}")
+    start, end_old, end_new = _skip_same(old, new)
+    for index, other in reversed(_pair(old[start:end_old], new[start:end_new])):
+        index, other = index + start, other + start  # noqa: PLW2901 - as in the whole lists
+        _splice(index + 1, end_old, new[other + 1 : end_new], path, found)
+        _diff(old[index], new[other], f"{path}/{index}", found)
         end_old, end_new = index, other
-    yield from _splice(0, end_old, new[:end_new], path)
+    _splice(start, end_old, new[start:end_new], path, found)
 
 
-def _skip_same_end(old: list[Any], new: list[Any]) -> tuple[int, int]:
-    """Most lists are changed at their start: what follows is the very same objects."""
+def _skip_same(old: list[Any], new: list[Any]) -> tuple[int, int, int]:
+    """Most lists are changed at one end: the rest is the very same objects."""
     end_old, end_new = len(old), len(new)
     while end_old and end_new and old[end_old - 1] is new[end_new - 1]:
         end_old, end_new = end_old - 1, end_new - 1
-    return end_old, end_new
+    start, least = 0, min(end_old, end_new)
+    while start < least and old[start] is new[start]:
+        start += 1
+    return start, end_old, end_new
 
 
-def _splice(start: int, end: int, values: list[Any], path: str) -> Iterator[RawOperation]:
-    for index in reversed(range(start, end)):
-        yield {"op": "remove", "path": f"{path}/{index}"}
-    for value in reversed(values):
-        yield {"op": "add", "path": f"{path}/{start}", "value": value}
+def _splice(start: int, end: int, values: list[Any], path: str, found: list[RawOperation]) -> None:
+    found.extend(
+        {"op": "remove", "path": f"{path}/{index}"} for index in reversed(range(start, end))
+    )
+    found.extend(
+        {"op": "add", "path": f"{path}/{start}", "value": value} for value in reversed(values)
+    )
 
 
 def _pair(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
@@ -70,6 +79,8 @@ def _pair(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
 
     Linear, whatever a list holds: whoever may create pods decides on that.
     """
+    if not (old and new):
+        return []
     places = {mark: place for place, mark in enumerate(_mark(new))}
     pairs: list[tuple[int, int]] = []
     last = -1
@@ -83,12 +94,13 @@ def _pair(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
 
 def _mark(items: list[Any]) -> Iterator[tuple[str, int]]:
     """What makes an item the same one in both lists, and how many such came before."""
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
     for item in items:
-        key = next((key for key in _KEYS if isinstance(item, dict) and key in item), None)
+        key = next((key for key in _KEYS if key in item), None) if isinstance(item, dict) else None
         mark = repr(item) if key is None else f"{key}={item[key]!r}"
-        yield mark, seen[mark]
-        seen[mark] += 1
+        count = seen.get(mark, 0)
+        yield mark, count
+        seen[mark] = count + 1
 
 
 def _escape(key: str) -> str:

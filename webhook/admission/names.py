@@ -40,4 +40,4 @@ ANNOTATIONS: Final = (
 
 def is_ours(name: str) -> bool:
     """Whether a name of a container, volume or object is kept for MCA."""
-    return name == SIDECAR or name.startswith(f"{SIDECAR}-")
+    return name.startswith(SIDECAR) and name[len(SIDECAR) :][:1] in ("", "-")

@@ -27,7 +27,7 @@ class Webhook:
 
     def __init__(self, settings: InjectionSettings) -> None:
         self._settings = settings
-        self._tally = Tally()
+        self.tally = Tally()
         self.draining = False
         self.lacks = ""
 
@@ -53,7 +53,7 @@ class Webhook:
             began = time.perf_counter()
             reviewed = review(body, namespace, self._settings)
             seconds = time.perf_counter() - began
-            self._tally.count(mode, reviewed.result, reviewed.code, seconds)
+            self.tally.count(mode, reviewed.result, reviewed.code, seconds)
             response = web.Response(body=reviewed.body, content_type="application/json")
             if self.draining:
                 response.force_close()  # the next call of this client goes to another replica
@@ -72,4 +72,4 @@ class Webhook:
         return web.Response(text="ok\n")
 
     async def _tell_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._tally.render(), content_type="text/plain")
+        return web.Response(body=self.tally.render(), content_type="text/plain")

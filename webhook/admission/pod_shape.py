@@ -82,8 +82,9 @@ def _find(value: object, form: Any) -> str:
 def _find_in_list(value: object, form: Any) -> str:
     if not isinstance(value, list):
         return " is not a list"
+    find = _find_in_object if isinstance(form, dict) else _find
     for index, item in enumerate(value):
-        if problem := " is null" if item is None else _find(item, form):
+        if problem := " is null" if item is None else find(item, form):
             return f"[{index}]{problem}"
     return ""
 
@@ -96,6 +97,7 @@ def _find_in_object(value: object, form: _Form) -> str:
         if there is None:  # null is as good as nothing
             if needed:
                 return f".{name} is missing"
-        elif problem := _find(there, inner):
+        # JSON's strings, booleans and numbers are of these very types: most go no further.
+        elif type(there) is not inner and (problem := _find(there, inner)):
             return f".{name}{problem}"
     return ""

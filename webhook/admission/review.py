@@ -14,6 +14,7 @@ from webhook.admission.settings import InjectionSettings
 
 _API_VERSION: Final = "admission.k8s.io/v1"
 _MAX_WARNING: Final = 256  # the API server cuts longer ones where there are many
+_encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 _POD: Final = {"group": "", "version": "v1", "kind": "Pod"}
 
 
@@ -88,7 +89,7 @@ def _read(body: bytes) -> _Request:
 def _encode(operations: list[dict[str, Any]]) -> dict[str, str]:
     if not operations:
         return {}
-    text = json.dumps(operations, separators=(",", ":")).encode()
+    text = _encode_json(operations).encode()
     encoded = binascii.b2a_base64(text, newline=False).decode()
     return {"patchType": "JSONPatch", "patch": encoded}
 
@@ -110,4 +111,4 @@ def _render(uid: str, *, allowed: bool, **fields: Any) -> bytes:
         **{key: value for key, value in fields.items() if value},
     }
     document = {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}
-    return json.dumps(document, separators=(",", ":")).encode()
+    return _encode_json(document).encode()

@@ -1,4 +1,4 @@
-"""Owns the webhook's metrics, in a registry of its own.
+"""Owns the metrics of reviews, in a registry that is the webhook's own.
 
 Must not take a label from a pod: each comes from a closed set.
 """
@@ -7,21 +7,21 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 
 class Tally:
-    """Counts reviews by what became of them."""
+    """Counts reviews by what became of them; others may put theirs into `registry`."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._reviews = Counter(
             "mca_admission_reviews",
             "Reviews answered, by the kind of namespace, result and code",
             ("mode", "result", "code"),
-            registry=self._registry,
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "mca_admission_review_seconds",
             "Time that a review took, from its last byte on",
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def count(self, mode: str, result: str, code: str, seconds: float) -> None:
@@ -31,4 +31,4 @@ class Tally:
 
     def render(self) -> bytes:
         """In Prometheus text."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

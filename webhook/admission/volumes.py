@@ -4,19 +4,21 @@ Must not trust a name alone: a tenant chooses those.
 """
 
 from collections.abc import Collection, Iterator
-from posixpath import normpath
+from posixpath import basename, normpath
 from typing import Final
 
 from webhook.admission.names import API_ACCESS_PREFIX, SERVICE_ACCOUNT_PATH
 from webhook.admission.outcome import RawObject
 
 # In nearly every image /var/run is a link to /run.
+_LAST_PART: Final = basename(SERVICE_ACCOUNT_PATH)
 _ACCOUNT_PATHS: Final = (SERVICE_ACCOUNT_PATH, SERVICE_ACCOUNT_PATH.removeprefix("/var"))
 
 
 def is_account_path(path: str) -> bool:
     """Whether programs look there for their service account."""
-    return normpath(path.replace("//", "/")) in _ACCOUNT_PATHS
+    # Most paths of a pod are none, and however one is spelled, its last part stands in it.
+    return _LAST_PART in path and normpath(path.replace("//", "/")) in _ACCOUNT_PATHS
 
 
 def list_containers(spec: RawObject) -> Iterator[RawObject]:
