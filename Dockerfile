@@ -1,5 +1,6 @@
 # The sidecar: the base install, without the control extra. Build at the root of the tree:
 #   docker build --tag mca-sidecar .
+# Dockerfile.control makes the image of the control plane.
 # tests/node/images.py makes the same without Docker.
 FROM python:3.11-slim-bookworm AS build
 COPY requirements/sidecar.lock /src/

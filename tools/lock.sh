@@ -25,4 +25,5 @@ compile() { # NAME [option...]: writes requirements/NAME.lock
 # dev first: the others take its versions, so that what is measured and shipped is what is tested.
 compile dev --extra dev
 compile sidecar --constraint requirements/dev.lock
+compile control --extra control --constraint requirements/dev.lock
 compile bench --extra bench --constraint requirements/dev.lock

@@ -1,0 +1,38 @@
+"""Owns the names and labels of what is installed. Must not build an object."""
+
+from typing import Any, Final
+
+from webhook.install.remarks import RawDocument
+
+APP: Final = "mca"
+WEBHOOK: Final = "mca-webhook"
+CA_SECRET: Final = "mca-webhook-ca"  # noqa: S105 - the name of a Secret
+TLS_SECRET: Final = "mca-webhook-tls"  # noqa: S105 - the name of a Secret
+CONTROLLER: Final = "mca-controller"
+PORT: Final = 8443
+PORT_NAME: Final = "https"
+# Of no base image that we know, and not the sidecar's.
+CONTROL_UID: Final = 64431
+# By these a Service finds its pods: they cannot change in the life of a Deployment.
+SELECTOR: Final = {"app.kubernetes.io/name": APP, "app.kubernetes.io/component": "webhook"}
+
+
+def describe(name: str, namespace: str = "", **more: Any) -> RawDocument:
+    """The metadata of an object; without a namespace for what has none."""
+    where = {"namespace": namespace} if namespace else {}
+    return {"name": name, **where, "labels": label({}), **more}
+
+
+def label(labels: dict[str, str], component: str = "webhook") -> dict[str, str]:
+    """Labels that every object of ours has, beside those it came with."""
+    return {
+        **labels,
+        "app.kubernetes.io/name": APP,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": APP,
+    }
+
+
+def find_account(namespace: str, name: str) -> str:
+    """What the API server calls a service account."""
+    return f"system:serviceaccount:{namespace}:{name}"
