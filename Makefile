@@ -5,7 +5,7 @@ PYTHON_FOR_TOOLS ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin/python
 SOURCES := sidecar webhook tests bench tools
-.PHONY: help venv venv-bench binaries demo test e2e unit lint format bench lock clean
+.PHONY: help venv venv-bench binaries servers demo test e2e unit lint format manifests bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +18,13 @@ venv-bench:
 	@command -v $(PYTHON_FOR_TOOLS) >/dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON_FOR_TOOLS) tools/make_venv.py .venv-bench --lock requirements/bench.lock --fastest
 
-binaries: venv ## etcd, kube-apiserver, kube-controller-manager and kubectl: found, or built once
+binaries: venv ## Kubernetes, etcd, kubectl, helm and kubeconform: found, or built once
+	@$(BIN)/python -m tests.controlplane binaries --charts
+
+servers: venv
 	@$(BIN)/python -m tests.controlplane binaries
 
-demo: venv binaries ## the main job, told as a story on two real clusters
+demo: venv servers ## the main job, told as a story on two real clusters
 	@$(BIN)/mca demo
 
 test: lint binaries ## everything: format, lint, types, layout, unit, integration, coverage
@@ -47,7 +50,10 @@ format: venv ## format the source and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: venv-bench binaries ## measurements beside real peers; the result is in bench/RESULTS.md
+manifests: venv ## manifests/ and chart/ anew from webhook/install
+	@$(BIN)/python -m webhook.install
+
+bench: venv-bench servers ## measurements beside real peers; the result is in bench/RESULTS.md
 	@$(BENCH) -m bench.run
 
 lock: ## pin all dependencies anew from pyproject.toml

@@ -8,20 +8,21 @@ from types import FrameType
 from typing import Never
 
 from tests.controlplane import BinaryMissingError, ControlPlane, find_binary
-from tests.controlplane.binaries import RECIPES
+from tests.controlplane.binaries import CHART_RECIPES, RECIPES
 
 
 def main() -> int:
     """Print what was asked for on standard output, progress on standard error."""
     parser = argparse.ArgumentParser(prog="python -m tests.controlplane", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("binaries", help="print the path of each server and of kubectl")
+    binaries = commands.add_parser("binaries", help="print the path of each server and of kubectl")
+    binaries.add_argument("--charts", action="store_true", help="of helm and kubeconform too")
     up = commands.add_parser("up", help="start a control plane, print its kubeconfig, wait")
     up.add_argument("--controller-manager", action="store_true", help="start that too")
     arguments = parser.parse_args()
     try:
         if arguments.command == "binaries":
-            for name in RECIPES:
+            for name in [*RECIPES, *(CHART_RECIPES if arguments.charts else ())]:
                 print(find_binary(name))
             return 0
         serve(controller_manager=arguments.controller_manager)

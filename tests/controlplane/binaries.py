@@ -1,4 +1,4 @@
-"""Where the binaries of a control plane and those of a node come from.
+"""Where the binaries of a control plane, of a node and of a chart's tests come from.
 
 Owns finding them (KUBEBUILDER_ASSETS, PATH, our cache) and building them from the pinned modules
 beside this file. Must not start any of them but to ask for its version.
@@ -24,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.16"
 CONTAINERD_VERSION = "2.4.2"
+HELM_VERSION = "3.22.0"
+KUBECONFORM_VERSION = "0.8.0"
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
 REPORT_EVERY_S = 15.0
 
@@ -135,10 +137,45 @@ NODE_RECIPES = {
 }
 
 
+# As its own Makefile does: without it, it takes clusters it does not ask for 1.20.
+_HELM_PARTS = ("pkg/lint/rules", "pkg/chartutil")
+CHART_RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="helm",
+            module="helm",
+            package="helm.sh/helm/v3/cmd/helm",
+            version=HELM_VERSION,
+            version_command=("version", "--short"),
+            accepted=r"v3\.22\.\d+",
+            usual_s=60,
+            ldflags=" ".join(
+                [
+                    f"-s -w -X helm.sh/helm/v3/internal/version.version=v{HELM_VERSION}",
+                    *(f"-X helm.sh/helm/v3/{part}.k8sVersionMajor=1" for part in _HELM_PARTS),
+                    *(f"-X helm.sh/helm/v3/{part}.k8sVersionMinor=37" for part in _HELM_PARTS),
+                ]
+            ),
+        ),
+        Recipe(
+            name="kubeconform",
+            module="kubeconform",
+            package="github.com/yannh/kubeconform/cmd/kubeconform",
+            version=KUBECONFORM_VERSION,
+            version_command=("-v",),
+            accepted=r"v0\.8\.\d+",
+            usual_s=10,
+            ldflags=f"-s -w -X main.version=v{KUBECONFORM_VERSION}",
+        ),
+    )
+}
+
+
 @functools.cache
 def find_binary(name: str) -> Path:
     """The path of one binary: a fitting one that is here already, else built and cached."""
-    recipe = RECIPES.get(name) or NODE_RECIPES[name]
+    recipe = (RECIPES | CHART_RECIPES | NODE_RECIPES)[name]
     for candidate in _candidates(name):
         if _is_near_enough(recipe, candidate):
             return candidate

@@ -43,14 +43,14 @@ class Writer:
             return [f"{name}: {short}"]
         if isinstance(value, dict | list) and value:
             remark = self._remark(value) if isinstance(value, dict) else []
-            return [*remark, f"{name}:", *_shift(self.lines(value))]
+            return [*remark, f"{name}:", *shift(self.lines(value))]
         first, *rest = self.scalar(value)
-        return [f"{name}: {first}", *_shift(rest)]
+        return [f"{name}: {first}", *shift(rest)]
 
     def item(self, value: Any) -> list[str]:
         """`- value`, over as many lines as it takes."""
         first, *rest = self.lines(value)
-        return [*self._remark(value), f"- {first}", *_shift(rest)]
+        return [*self._remark(value), f"- {first}", *shift(rest)]
 
     def scalar(self, value: Any) -> list[str]:
         """On one line if it fits; long texts are folded, those of many lines kept as they are."""
@@ -116,7 +116,7 @@ def _is_short(item: Any) -> bool:
     return type(item) is int or (type(item) is str and item.isprintable())
 
 
-def _shift(lines: list[str]) -> list[str]:
+def shift(lines: list[str]) -> list[str]:
     return [f"{_INDENT}{line}" if line else line for line in lines]
 
 

@@ -1,0 +1,48 @@
+"""Owns which files of the tree are made of the objects, and what stands in each.
+
+Must not write one: `python -m webhook.install` does.
+"""
+
+from typing import Final
+
+from webhook.guards.rendering import render_yaml as render_guards
+from webhook.guards.settings import GuardSettings
+from webhook.install.settings import InstallSettings
+from webhook.install.template import STRINGS, Document, TemplateWriter, make_documents
+from webhook.install.text import render_yaml
+from webhook.install.value_files import render_schema, render_values
+
+# Of nobody's: a file with these starts nothing until they are replaced.
+SIDECAR_IMAGE: Final = f"mca@sha256:{'0' * 64}"
+CONTROL_IMAGE: Final = f"mca-control@sha256:{'0' * 64}"
+_MADE: Final = "Made by `make manifests` from webhook/install: edit that, not this."
+_TEMPLATES: Final = {
+    "rights": ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
+    "certificates": ("Secret", "Issuer", "Certificate"),
+    "guards": ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    "network": ("Service", "NetworkPolicy", "FlowSchema"),
+    "webhook": ("Deployment", "PodDisruptionBudget", "ResourceQuota"),
+    "monitoring": ("ServiceMonitor", "ConfigMap"),
+    "registration": ("MutatingWebhookConfiguration",),
+}
+
+
+def render_files() -> dict[str, str]:
+    """Every file that is made, by its path in the tree."""
+    settings = InstallSettings(sidecar_image=SIDECAR_IMAGE, control_image=CONTROL_IMAGE)
+    files = {
+        "manifests/install.yaml": f"# {_MADE}\n{render_yaml(settings)}",
+        "manifests/guards.yaml": render_guards(GuardSettings(image=SIDECAR_IMAGE)),
+        "chart/values.yaml": f"# {_MADE}\n{render_values()}",
+        "chart/values.schema.json": render_schema(),
+        "chart/templates/_strings.tpl": f"{{{{- /* {_MADE} */ -}}}}\n{STRINGS}",
+    }
+    documents = make_documents()
+    for name, kinds in _TEMPLATES.items():
+        chosen = [document for document in documents if document.kind in kinds]
+        files[f"chart/templates/{name}.yaml"] = f"# {_MADE}\n{_write(chosen)}"
+    return files
+
+
+def _write(documents: list[Document]) -> str:
+    return TemplateWriter().write_template(documents)

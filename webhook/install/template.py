@@ -1,0 +1,228 @@
+"""Owns how the objects become the chart's templates: each value is put where its setting goes.
+
+Nothing is written twice: the objects are built with a probe for every value, and where a probe
+turns up, the value's expression takes its place. Must not know any object.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from webhook.install.objects import assemble
+from webhook.install.remarks import RawDocument, Remarked
+from webhook.install.settings import InstallSettings
+from webhook.install.text import Writer, shift, write_folded, write_text
+from webhook.install.values import VALUES, Value
+
+_NAMESPACE: Final = "probe-namespace"
+_GAP: Final = "\0"  # for a space within an expression, where no line may be broken
+# As Python writes a list of strings into CEL. toRawJson leaves <, > and & as they are.
+STRINGS: Final = """\
+{{- define "mca.strings" -}}
+[{{ range $index, $text := . }}{{ if $index }}, {{ end }}{{ toRawJson $text }}{{ end }}]
+{{- end }}
+"""
+_MISSING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What Helm puts in place of a whole node; nothing at all if `unless_empty` is empty."""
+
+    text: str
+    unless_empty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with expressions in it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list with an item for every one of a value's."""
+
+    path: str
+    item: Any
+    unless_empty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One or the other; either may be missing."""
+
+    path: str
+    yes: Any
+    no: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object of the chart, and the values on which it is there at all."""
+
+    kind: str
+    conditions: tuple[str, ...]
+    body: Any
+
+
+def make_documents() -> list[Document]:
+    """Every object that some values ask for, but for the namespace: Helm makes that."""
+    built = _build()
+    other = _build(cert_manager=True)
+    switches = [value for value in VALUES if value.optional or value.probe is True]
+    gone = {
+        value.path: built.keys() - _build(**{value.field: _empty(value)}).keys()
+        for value in switches
+        if value.field != "cert_manager"
+    }
+    made = []
+    for key in [*built, *(key for key in other if key not in built)]:
+        conditions = [f".Values.{path}" for path, keys in gone.items() if key in keys]
+        if key not in built:
+            conditions.append(".Values.certManager.enabled")
+        elif key not in other:
+            conditions.append("(not .Values.certManager.enabled)")
+        first, second = built.get(key, other.get(key)), other.get(key, built.get(key))
+        body = substitute(combine(first, second, ".Values.certManager.enabled"))
+        made.append(Document(key[0], tuple(conditions), body))
+    return [document for document in made if document.kind != "Namespace"]
+
+
+def _build(**changes: Any) -> dict[tuple[str, str], RawDocument]:
+    """The objects with a probe for every value; certificates of its own unless told otherwise."""
+    plain = InstallSettings(sidecar_image="", control_image="", namespace=_NAMESPACE)
+    for value in VALUES:
+        name, _, part = value.field.partition(".")
+        given = value.probe
+        if part:
+            given = getattr(plain, name)._replace(**{part: given})
+        plain = dataclasses.replace(plain, **{name: given})
+    settings = dataclasses.replace(plain, **{"cert_manager": False, **changes})
+    return {(each["kind"], each["metadata"]["name"]): each for each in assemble(settings)}
+
+
+def _empty(value: Value) -> Any:
+    return type(value.probe)()
+
+
+def combine(no: Any, yes: Any, path: str) -> Any:
+    """One tree of both, with a Choice where they differ."""
+    if isinstance(no, dict) and isinstance(yes, dict):
+        keys = [*no, *(key for key in yes if key not in no)]
+        merged = {key: combine(no.get(key, _MISSING), yes.get(key, _MISSING), path) for key in keys}
+        return Remarked(no.remark, merged) if isinstance(no, Remarked) else merged
+    if isinstance(no, list) and isinstance(yes, list) and len(no) == len(yes):
+        return [combine(*pair, path) for pair in zip(no, yes, strict=True)]
+    return no if no == yes else Choice(path, yes, no)
+
+
+def substitute(node: Any) -> Any:
+    """Expressions in place of probes."""
+    if isinstance(node, Choice):
+        return Choice(node.path, substitute(node.yes), substitute(node.no))
+    for value in VALUES:
+        if value.probe is not True and node == value.probe:
+            expression = value.leaf.format(f".Values.{value.path}")
+            return Expression(expression, value.path if value.optional else "")
+    if isinstance(node, dict):
+        mapping = {key: substitute(item) for key, item in node.items()}
+        return Remarked(node.remark, mapping) if isinstance(node, Remarked) else mapping
+    if isinstance(node, list):
+        return _substitute_list(node)
+    return _substitute_text(node) if isinstance(node, str) else node
+
+
+def _substitute_list(node: list[Any]) -> Any:
+    for value in VALUES:
+        if isinstance(value.probe, tuple) and len(node) == 1:
+            probe, item = value.probe[0], node[0]
+            unless_empty = value.path if value.optional else ""
+            if item == probe:
+                return Each(value.path, Expression("toRawJson ."), unless_empty)
+            if isinstance(item, Mapping) and probe in item.values():
+                shown = Expression("int ." if isinstance(probe, int) else "toRawJson .")
+                made = {key: shown if each == probe else each for key, each in item.items()}
+                return Each(value.path, made, unless_empty)
+    return [substitute(item) for item in node]
+
+
+def _substitute_text(text: str) -> Any:
+    if text == _NAMESPACE:
+        return Expression(".Release.Namespace | toRawJson")
+    made = text.replace("{{", _write('"{{"'))
+    for value in VALUES:
+        path = f".Values.{value.path}"
+        if isinstance(value.probe, tuple) and isinstance(value.probe[0], str):
+            whole = value.leaf.format(path)
+            if text == value.probe[0]:
+                return Expression(whole)
+            made = made.replace(f'["{value.probe[0]}"]', _write(f'include "mca.strings" {path}'))
+        elif isinstance(value.probe, str):
+            made = made.replace(value.probe, _write(path))
+    made = made.replace(_NAMESPACE, _write(".Release.Namespace"))
+    return text if made == text else Template(made)
+
+
+def _write(expression: str) -> str:
+    return f"{{{{ {expression} }}}}".replace(" ", _GAP)
+
+
+class TemplateWriter(Writer):
+    """Writes the nodes above beside those of YAML."""
+
+    def write_template(self, documents: Iterable[Document]) -> str:
+        """One file."""
+        return "".join(self._write_document(document) for document in documents)
+
+    def _write_document(self, document: Document) -> str:
+        text = f"---\n{self.write_document(document.body)}"
+        for condition in document.conditions:
+            text = f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n"
+        return text
+
+    def entry(self, key: str, value: Any) -> list[str]:
+        """With the conditions on which it is there."""
+        if isinstance(value, Choice):
+            return _choose(
+                value,
+                [] if value.yes is _MISSING else self.entry(key, value.yes),
+                [] if value.no is _MISSING else self.entry(key, value.no),
+            )
+        if isinstance(value, Each):
+            lines = [f"{key}:", *shift(self.lines(value))]
+        else:
+            lines = super().entry(key, value)
+        if isinstance(value, Expression | Each) and value.unless_empty:
+            return [f"{{{{- if .Values.{value.unless_empty} }}}}", *lines, "{{- end }}"]
+        return lines
+
+    def lines(self, node: Any) -> list[str]:
+        """A list by a value has as many items as that."""
+        if isinstance(node, Each):
+            return [f"{{{{- range .Values.{node.path} }}}}", *self.item(node.item), "{{- end }}"]
+        return super().lines(node)
+
+    def scalar(self, value: Any) -> list[str]:
+        """An expression as it is; texts around one are quoted or folded."""
+        if isinstance(value, Expression):
+            return [f"{{{{ {value.text} }}}}"]
+        if isinstance(value, Template):
+            return _write_template_text(value.text)
+        return super().scalar(value)
+
+
+def _choose(choice: Choice, yes: list[str], no: list[str]) -> list[str]:
+    if not yes:
+        return [f"{{{{- if not {choice.path} }}}}", *no, "{{- end }}"]
+    middle = ["{{- else }}", *no] if no else []
+    return [f"{{{{- if {choice.path} }}}}", *yes, *middle, "{{- end }}"]
+
+
+def _write_template_text(text: str) -> list[str]:
+    if "\n" in text:
+        return write_text(text.replace(_GAP, " "))
+    lines = write_folded(text) if '"' in text or "\\" in text else [f'"{text}"']
+    return [line.replace(_GAP, " ") for line in lines]
