@@ -12,6 +12,9 @@ commands:
   run         run one command at this terminal with an API of its own
   explain     tell what the sidecar would do with a call, and why
   policy      check a policy, or replay recorded calls against it
+  install     install MCA into a cluster, or upgrade it
+  check       tell what is wrong with an installation and its namespaces
+  uninstall   delete what install made
   inject      put the sidecar into the pods of manifests
   uninject    take it out again
   webhook     serve the admission webhook that gives pods their sidecar
@@ -24,6 +27,8 @@ examples:
   mca run --context staging -- python report.py
   mca explain --pod team-a/web-0 create pods/web-0 --subresource exec
   mca policy check policy.json
+  mca install --sidecar-image IMAGE@DIGEST --control-image IMAGE@DIGEST
+  mca check -n team-a
   mca inject -f deployment.yaml --image IMAGE@DIGEST | kubectl apply -f -
   mca demo
 """

@@ -29,7 +29,7 @@ _PROBES: Final = ("startupProbe", "readinessProbe", "livenessProbe")
 
 def has_sidecar(pod: RawObject) -> bool:
     """Whether something called as the sidecar stands where it belongs."""
-    init = pod["spec"].get("initContainers") or ()
+    init = pod["spec"].get("initContainers") or []
     return bool(init) and init[0]["name"] == SIDECAR
 
 

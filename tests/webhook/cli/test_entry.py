@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.webhook.cli.run.scene import MCA
+from webhook.cli import COMMANDS
 
 HEAVY = ("argparse", "yaml", "subprocess", "ssl", "asyncio", "kubernetes", "aiohttp", "tests")
 
@@ -31,7 +33,9 @@ def test_help_lists_the_commands_and_each_has_its_own() -> None:
     whole = mca("--help")
     assert (whole.returncode, whole.stderr) == (0, "")
     assert mca().stdout == whole.stdout
-    for command in ("sidecar", "run", "explain", "policy", "inject", "uninject", "webhook", "demo"):
+    listed = set(re.findall(r"^  ([a-z]+) ", whole.stdout, re.MULTILINE))
+    assert listed - {"mca", "command"} == set(COMMANDS)
+    for command in COMMANDS:
         assert f"\n  {command} " in whole.stdout
         own = mca(command, "--help")
         assert (own.returncode, own.stderr) == (0, "")
@@ -103,17 +107,27 @@ def test_what_the_sidecars_way_in_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "module"), [("run", "yaml"), ("demo", "kubernetes"), ("webhook", "aiohttp")]
-)
-def test_without_the_extra_it_says_what_to_install(command: str, module: str) -> None:
-    code = (
+    ("command", "module", "code"),
+    [
+        ("run", "yaml", 64), ("demo", "kubernetes", 64), ("webhook", "aiohttp", 64),
+        ("install", "kubernetes", 64), ("uninstall", "kubernetes", 64), ("check", "kubernetes", 2),
+    ],
+)  # fmt: skip
+def test_without_the_extra_it_says_what_to_install(command: str, module: str, code: int) -> None:
+    arguments = {
+        "run": ["true"],
+        "install": [f"--{name}-image=a@sha256:{'0' * 64}" for name in ("sidecar", "control")],
+    }
+    script = (
         "import sys\n"
         f"sys.modules[{module!r}] = None\n"
         "from webhook.cli import main\n"
-        f"sys.exit(main([{command!r}] + ['true'] * ({command!r} == 'run')))\n"
+        f"sys.exit(main({[command, *arguments.get(command, [])]!r}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 64
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
     assert done.stderr == (
         f"mca: {command} needs {module}: install multi-cluster-adapter[control]\n"
     )

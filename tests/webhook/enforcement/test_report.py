@@ -12,7 +12,10 @@ from webhook.admission.settings import InjectionSettings
 from webhook.enforcement.report import Enforcement, report_enforcement
 
 SETTINGS = InjectionSettings(image=IMAGE)
-BARE = {"metadata": {"name": "old"}, "spec": {"containers": [{"name": "app", "image": "app"}]}}
+BARE: dict[str, Any] = {
+    "metadata": {"name": "old"},
+    "spec": {"containers": [{"name": "app", "image": "app"}]},
+}
 
 
 def report(

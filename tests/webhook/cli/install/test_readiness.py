@@ -1,0 +1,52 @@
+"""What an installation still lacks, told from two objects."""
+
+from typing import Any
+
+import pytest
+
+from webhook.cli.install.readiness import list_missing, list_reasons
+
+REGISTERED = {"webhooks": [{"clientConfig": {"caBundle": "eA=="}}]}
+DONE = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    return {"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {**DONE, **status}}
+
+
+def test_nothing() -> None:
+    assert list(list_missing(deployment(), REGISTERED)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"observedGeneration": 1}, "nobody has looked at the Deployment yet"),
+        ({"availableReplicas": 1}, "1 of 2 pods are ready"),
+        ({"availableReplicas": None}, "0 of 2 pods are ready"),
+        ({"updatedReplicas": 1}, "1 of 2 pods are ready"),
+        ({"replicas": 3}, "1 pods of before are there still"),
+    ],
+)
+def test_pods(status: dict[str, Any], told: str) -> None:
+    assert list(list_missing(deployment(**status), REGISTERED)) == [told]
+
+
+def test_the_certificate() -> None:
+    half = {"webhooks": [*REGISTERED["webhooks"], {"clientConfig": {}}]}
+    assert list(list_missing(deployment(), half)) == [
+        "the webhook's certificate is not registered yet"
+    ]
+
+
+def test_why_pods_wait() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    running: dict[str, Any] = {"state": {"running": {}}}
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    pods = [
+        {"status": {"containerStatuses": [running, waiting]}},
+        {"status": {"containerStatuses": [waiting]}},
+        {"status": {"conditions": [unscheduled, {"type": "Ready", "status": "False"}]}},
+        {},
+    ]
+    assert list_reasons(pods) == ["ImagePullBackOff", "Unschedulable"]

@@ -1,0 +1,201 @@
+"""Owns how the facts are fetched: reads, questions about rights, and dry runs. Nothing is written.
+
+Must not judge. What cannot be read is a fact as well: only a server that does not answer at all
+ends it.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
+from webhook.admission.outcome import RawObject
+from webhook.admission.registration import NAME
+from webhook.cli.check.expectation import expect_objects
+from webhook.cli.check.facts import Attempt, Facts, Fetched, NamespaceFacts, Right
+from webhook.cli.check.rights import EXCESSES, list_rights
+from webhook.cli.check.trial import build_trial
+from webhook.cli.install.paths import find_path, name_object
+from webhook.enforcement.report import TOKEN_SECRET_TYPE
+from webhook.install.names import APP, WEBHOOK, find_account
+from webhook.kube import Kube, KubeError
+
+# Several at a time: most of it is waiting.
+_AT_ONCE: Final = 8
+_PAGE: Final = "500"
+_TIMEOUT_S: Final = 15.0
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_FLOWS: Final = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
+_JSON: Final = "application/json"
+# Of Secrets: so their values are not even sent.
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_OURS: Final = f"app.kubernetes.io/part-of={APP}"
+# Of nobody: it is tried as a dry run.
+_PROBE_NAMESPACE: Final = "injection-check"
+
+
+class Fetcher:
+    """Asks one API server about an installation in the namespace `system`."""
+
+    def __init__(self, kube: Kube, system: str) -> None:
+        self._kube = kube
+        self._system = system
+
+    def fetch(self, namespaces: Sequence[str]) -> Facts:
+        """Everything; KubeError if the server does not answer. No namespaces: the labelled ones."""
+        version = self._kube.request("GET", "/version", timeout_s=_TIMEOUT_S).document
+        system = self._system
+        webhooks = {"labelSelector": f"app.kubernetes.io/component=webhook,{_OURS}"}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            start = pool.submit
+            deployment = self._get(f"/apis/apps/v1/namespaces/{system}/deployments/{WEBHOOK}")
+            expected = expect_objects(deployment.document, system)
+            labelled, unlisted = ([], "") if namespaces else self._find_labelled()
+            wanted = [*namespaces] or labelled
+            kinds = start(self._get, _ADMISSION)
+            registration = start(self._get, f"{_ADMISSION}/mutatingwebhookconfigurations/{NAME}")
+            own = start(self._get, f"/api/v1/namespaces/{system}")
+            pods = start(self._list, f"/api/v1/namespaces/{system}/pods", **webhooks)
+            pieces = f"/apis/discovery.k8s.io/v1/namespaces/{system}/endpointslices"
+            service = {"labelSelector": f"kubernetes.io/service-name={WEBHOOK}"}
+            endpoints = start(self._list, pieces, **service)
+            policies = start(self._list, f"{_ADMISSION}/validatingadmissionpolicies")
+            bindings = start(self._list, f"{_ADMISSION}/validatingadmissionpolicybindings")
+            flows = start(self._list, _FLOWS, labelSelector=_OURS)
+            objects = pool.map(self._get, map(find_path, expected))
+            needs = list(dict.fromkeys(list_rights(expected)))
+            rights = dict(zip(needs, pool.map(self._ask, needs), strict=True))
+            excesses = EXCESSES if expected else ()
+            return Facts(
+                now=datetime.now(UTC),
+                system=system,
+                version=version,
+                admission_kinds=kinds.result(),
+                namespace=own.result(),
+                deployment=deployment,
+                pods=pods.result(),
+                endpoints=endpoints.result(),
+                registration=registration.result(),
+                policies=policies.result(),
+                bindings=bindings.result(),
+                flow_schemas=flows.result(),
+                objects=dict(zip(map(name_object, expected), objects, strict=True)),
+                rights=rights,
+                excesses=dict(zip(excesses, pool.map(self._ask, excesses), strict=True)),
+                labelling=self._try_labelling(),
+                page=None if wanted else self._try_page(),
+                namespaces=tuple(pool.map(self._fetch_namespace, wanted)),
+                unlisted=unlisted,
+            )
+
+    def _get(self, path: str) -> Fetched:
+        """One object."""
+        try:
+            return Fetched(self._kube.request("GET", path, timeout_s=_TIMEOUT_S).document)
+        except KubeError as error:
+            return _describe(error)
+
+    def _list(self, path: str, *, accept: str = _JSON, **selectors: str) -> Fetched:
+        """A list, page by page."""
+        items: list[RawObject] = []
+        query = {**selectors, "limit": _PAGE}
+        try:
+            while True:
+                page = self._kube.request(
+                    "GET", path, query=query, accept=accept, timeout_s=_TIMEOUT_S
+                ).document
+                items += page.get("items") or ()
+                query["continue"] = page["metadata"].get("continue") or ""
+                if not query["continue"]:
+                    return Fetched({"items": items})
+        except KubeError as error:
+            return _describe(error)
+
+    def _find_labelled(self) -> tuple[list[str], str]:
+        """Their names; why they are not known."""
+        names: set[str] = set()
+        for selector in (f"{LABEL_INJECTION}=enabled", f"{LABEL_BOUNDARY}=enforced"):
+            found = self._list("/api/v1/namespaces", labelSelector=selector)
+            if found.problem:
+                return [], found.problem
+            names.update(item["metadata"]["name"] for item in found.items())
+        return sorted(names - {self._system}), ""
+
+    def _fetch_namespace(self, name: str) -> NamespaceFacts:
+        root = f"/api/v1/namespaces/{name}"
+        return NamespaceFacts(
+            name=name,
+            namespace=self._get(root),
+            pods=self._list(f"{root}/pods"),
+            token_secrets=self._list(
+                f"{root}/secrets",
+                accept=_METADATA_ONLY,
+                fieldSelector=f"type={TOKEN_SECRET_TYPE}",
+            ),
+            attempt=self._try("POST", f"{root}/pods", build_trial()),
+        )
+
+    def _ask(self, right: Right) -> bool | str:
+        """Whether the webhook's account has it; why nobody knows."""
+        resource, _, subresource = right.resource.partition("/")
+        attributes = {
+            "verb": right.verb,
+            "group": right.group,
+            "resource": resource,
+            "subresource": subresource,
+            "name": right.name,
+            "namespace": right.namespace,
+        }
+        account = find_account(self._system, WEBHOOK)
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{self._system}"]
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": account,
+                "groups": [*groups, "system:authenticated"],
+                "resourceAttributes": {key: text for key, text in attributes.items() if text},
+            },
+        }
+        try:
+            answer = self._kube.request("POST", _REVIEWS, review, timeout_s=_TIMEOUT_S)
+        except KubeError as error:
+            return f"rights of {account}: {error}"
+        return bool(answer.document["status"]["allowed"])
+
+    def _try_labelling(self) -> Attempt:
+        """A new namespace with our label, which nobody will see."""
+        labels = {LABEL_INJECTION: "enabled"}
+        metadata: dict[str, Any] = {"generateName": f"{_PROBE_NAMESPACE}-", "labels": labels}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        return self._try("POST", "/api/v1/namespaces", body)
+
+    def _try(self, method: str, path: str, body: RawObject) -> Attempt:
+        """As a dry run: everybody is asked, nothing is stored."""
+        try:
+            answer = self._kube.request(
+                method, path, body, query={"dryRun": "All"}, timeout_s=_TIMEOUT_S
+            )
+        except KubeError as error:
+            return Attempt(error.status, None, str(error))
+        return Attempt(answer.status, answer.document, warnings=answer.warnings)
+
+    def _try_page(self) -> Attempt:
+        """By the API server's own proxy: the way that its calls take, but for the certificate."""
+        service = f"https:{WEBHOOK}:https"
+        path = f"/api/v1/namespaces/{self._system}/services/{service}/proxy/readyz"
+        try:
+            answer = self._kube.request("GET", path, timeout_s=_TIMEOUT_S)
+        except KubeError as error:
+            # It is a page of text, which no call of the API answers with.
+            return Attempt(error.status, None, str(error))
+        return Attempt(answer.status)
+
+
+def _describe(error: KubeError) -> Fetched:
+    if error.status == HTTPStatus.NOT_FOUND:
+        return Fetched()
+    return Fetched(problem=str(error))

@@ -1,0 +1,75 @@
+"""Owns how the settings that guards were rendered with are read back from their CEL.
+
+With them the guards are rendered again and compared: so a guard that was changed is seen whoever
+the admins are. Must not judge what it reads.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from webhook.admission.outcome import RawObject
+from webhook.guards.settings import GuardSettings
+
+LABELS_GUARD: Final = "mca-namespace-labels"
+PODS_GUARD: Final = "mca-final-pods"
+TOKENS_GUARD: Final = "mca-token-requests"
+_IMAGE: Final = re.compile(r'\.image == ("(?:[^"\\]|\\.)*")')
+_ADMIN_GROUPS: Final = "exists(group, group in "
+_USERS: Final = "request.userInfo.username in "
+_AUDIENCES: Final = "all(audience, audience in "
+
+
+class UnreadableError(ValueError):
+    """A guard does not look as MCA makes it."""
+
+
+def read_guard_settings(policies: dict[str, RawObject]) -> GuardSettings:
+    """Of the policies by name; UnreadableError names the guard that says nothing."""
+    trusted = next(
+        (
+            str(variable["expression"])
+            for variable in policies[LABELS_GUARD]["spec"].get("variables") or ()
+            if variable["name"] == "trusted"
+        ),
+        "",
+    )
+    users = list(_list_after(trusted, _USERS))
+    groups = list(_list_after(trusted, _ADMIN_GROUPS))
+    audiences = list(_list_after(_join(policies[TOKENS_GUARD]), _AUDIENCES))
+    image = _IMAGE.search(_join(policies[PODS_GUARD]))
+    if len(users) != 2 or len(groups) != 1:  # the users are admins and controllers
+        raise UnreadableError(f"{LABELS_GUARD} does not say who is an admin")
+    if len(audiences) != 1:
+        raise UnreadableError(f"{TOKENS_GUARD} does not say which audiences are listed")
+    if image is None:
+        raise UnreadableError(f"{PODS_GUARD} does not say which image sidecars have")
+    try:
+        return GuardSettings(
+            image=json.loads(image[1]),
+            admin_users=users[0],
+            admin_groups=groups[0],
+            controllers=users[1],
+            audiences=audiences[0],
+        )
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
+
+
+def _join(policy: RawObject) -> str:
+    return "\n".join(
+        str(validation["expression"]) for validation in policy["spec"].get("validations") or ()
+    )
+
+
+def _list_after(text: str, words: str) -> Iterator[tuple[str, ...]]:
+    """The CEL lists of strings, which are JSON's, behind each of these words."""
+    decoder = json.JSONDecoder()
+    for found in re.finditer(re.escape(words), text):
+        try:
+            items: Any = decoder.raw_decode(text, found.end())[0]
+        except ValueError:
+            continue
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            yield tuple(items)

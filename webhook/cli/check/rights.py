@@ -1,0 +1,95 @@
+"""Owns the checks of rights: what the webhook's account needs, what it must not have, who labels.
+
+Must not ask the API server: the answers are facts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from webhook.admission.outcome import RawObject
+from webhook.cli.check.facts import Facts, Right
+from webhook.cli.check.finding import Finding, Reporter, UndecidedError, list_some
+
+GROUP: Final = "rights"
+# Enough to see that somebody has bound it to more than it needs.
+EXCESSES: Final = (
+    Right("list", "secrets"),
+    Right("create", "pods"),
+    Right("create", "serviceaccounts/token"),
+    Right("patch", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
+)
+
+
+def list_rights(objects: Iterable[RawObject]) -> Iterator[Right]:
+    """What the Roles and ClusterRoles among these objects grant."""
+    for item in objects:
+        if item["kind"] in ("Role", "ClusterRole"):
+            namespace = item["metadata"].get("namespace") or ""
+            for rule in item.get("rules") or ():
+                yield from _list_of_rule(rule, namespace)
+
+
+def _list_of_rule(rule: RawObject, namespace: str) -> Iterator[Right]:
+    for group in rule.get("apiGroups") or ():
+        for resource in rule.get("resources") or ():
+            for name in rule.get("resourceNames") or ("",):
+                for verb in rule["verbs"]:
+                    yield Right(verb, resource, group, name, namespace)
+
+
+def check_needs(facts: Facts) -> Iterator[Finding]:
+    """Without them its certificate is not renewed."""
+    report = Reporter(GROUP, "webhook-needs")
+    if not facts.rights:
+        return
+    if refused := [str(right) for right in _list_answered(facts.rights, allowed=False)]:
+        yield report.fail(
+            f"the account mca-webhook may not {list_some(refused)}",
+            "run `mca install` again, or upgrade the chart: its roles and bindings",
+        )
+    else:
+        yield report.ok(f"the account mca-webhook has the {len(facts.rights)} rights it needs")
+
+
+def check_excesses(facts: Facts) -> Iterator[Finding]:
+    """Whoever has a pod of ours would have them too."""
+    report = Reporter(GROUP, "webhook-excess")
+    if not facts.excesses:
+        return
+    if granted := [str(right) for right in _list_answered(facts.excesses, allowed=True)]:
+        yield report.warn(
+            f"the account mca-webhook may {list_some(granted)}",
+            "it needs none of these: take out the binding that gives them",
+        )
+    else:
+        yield report.ok("and none that would tell of more")
+
+
+def _list_answered(rights: Mapping[Right, bool | str], *, allowed: bool) -> list[Right]:
+    for answer in rights.values():
+        if isinstance(answer, str):
+            raise UndecidedError(answer)
+    return [right for right, answer in rights.items() if answer is allowed]
+
+
+def check_labelling(facts: Facts) -> Iterator[Finding]:
+    """Whether whoever asks may label namespaces: by RBAC, and by the guards' list of admins."""
+    report = Reporter(GROUP, "labelling")
+    attempt = facts.labelling
+    if attempt is None:
+        return
+    if attempt.document is not None:
+        yield report.ok("you may label namespaces")
+    elif "mca-namespace-labels" in attempt.message:
+        yield report.warn(
+            "the guards do not know you as an admin: you cannot label namespaces",
+            "ask one, or name yourself to `mca install` with --admin-user or --admin-group",
+        )
+    else:
+        yield report.unknown(
+            f"whether you may label namespaces: {attempt.message}",
+            "run this as somebody who may create namespaces",
+        )
+
+
+CHECKS: Final = (check_needs, check_excesses, check_labelling)

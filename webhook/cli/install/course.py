@@ -1,0 +1,160 @@
+"""Owns the course of an installation: examined, applied in order, waited for, and told as it goes.
+
+Must not leave anybody guessing: where it stops, it says what is done and what is not.
+"""
+
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Final
+
+from webhook.admission.outcome import RawObject
+from webhook.cli.arguments import tell
+from webhook.cli.install.applying import (
+    apply_object,
+    explain_refusal,
+    fetch_metadata,
+    try_object,
+)
+from webhook.cli.install.objects_there import find_objects, find_release, is_applied_by_us
+from webhook.cli.install.paths import find_path, name_object
+from webhook.cli.install.readiness import list_missing, list_reasons
+from webhook.cli.install.versions import FOR_GUARDS, parse_version
+from webhook.kube import Kube, KubeError
+
+_POLL_S: Final = 1.0
+_REGISTRATION: Final = "MutatingWebhookConfiguration"
+
+
+class InstallError(Exception):
+    """It stops here; the text says why, line by line."""
+
+
+class Course:
+    """One installation of these objects; each step may raise InstallError or KubeError."""
+
+    def __init__(self, kube: Kube, objects: list[RawObject], system: str, *, force: bool) -> None:
+        self._kube = kube
+        self._objects = objects
+        self._system = system
+        self._force = force
+
+    def examine(self) -> None:
+        """Try everything as a dry run, so that nothing is begun that cannot be ended."""
+        document = self._kube.request("GET", "/version").document
+        version = parse_version(document)
+        if version is not None and version < FOR_GUARDS:
+            raise InstallError(
+                f"the cluster is {document['gitVersion']}: MCA's guards need 1.30 or newer"
+            )
+        self._refuse_release()
+        tell([f"trying {len(self._objects)} objects on {self._kube.server}"])
+        problems = [line for each in self._objects for line in self._try(each)]
+        if problems:
+            raise InstallError("\n".join([*problems, "nothing was changed"]))
+
+    def _refuse_release(self) -> None:
+        """Before anything else: the two would undo each other's work."""
+        for document in self._objects:
+            metadata = fetch_metadata(self._kube, document) if _is_telling(document) else None
+            if metadata and (release := find_release(metadata)):
+                raise InstallError(
+                    f"{name_object(document)} belongs to the Helm release {release}: "
+                    "upgrade that with helm, or uninstall it first"
+                )
+
+    def _try(self, document: RawObject) -> Iterator[str]:
+        """Where the namespace is not there yet, what goes into it can only be tried later."""
+        try:
+            outcome = try_object(self._kube, document, force=self._force)
+        except KubeError as error:
+            waits = error.status == HTTPStatus.NOT_FOUND and _lacks_namespace(error)
+            if waits and document["metadata"].get("namespace") == self._system:
+                tell([f"  {name_object(document)}: waits for its namespace"])
+                return
+            wrong, remedy = explain_refusal(document, error)
+            yield f"{name_object(document)}: {wrong}"
+            yield f"  {remedy}"
+            return
+        if outcome != "unchanged":
+            tell([f"  {name_object(document)}: would be {outcome}"])
+
+    def apply(self) -> None:
+        """In order: where one is refused, those before it stay and do no harm."""
+        tell(["applying"])
+        for place, document in enumerate(self._objects):
+            name = name_object(document)
+            try:
+                outcome = apply_object(self._kube, document, force=self._force)
+            except KubeError as error:
+                wrong, remedy = explain_refusal(document, error)
+                left = len(self._objects) - place
+                raise InstallError(
+                    f"{name}: {wrong}\n  {remedy}\n"
+                    f"{place} objects are applied and stay, {left} are not; "
+                    "run the same command again to go on, or mca uninstall"
+                ) from None
+            tell([f"  {name} {outcome}"])
+
+    def prune(self) -> None:
+        """What an earlier installation had and this one has not: no more than we applied."""
+        kept = {find_path(document) for document in self._objects}
+        for there in find_objects(self._kube, self._system):
+            path = find_path(there.document())
+            if path not in kept and is_applied_by_us(there.metadata):
+                self._kube.request("DELETE", path)
+                tell([f"  {name_object(there.document())} deleted: no longer part of it"])
+
+    def wait(self, seconds: int) -> None:
+        """Until new pods get their sidecar."""
+        deadline = time.monotonic() + seconds
+        told: list[str] = []
+        while missing := self._list_missing():
+            if missing != told:
+                tell([f"waiting: {', '.join(missing)}"])
+                told = missing
+            if time.monotonic() > deadline:
+                raise InstallError(self._describe_delay(missing, seconds))
+            time.sleep(_POLL_S)
+        tell(["the webhook serves"])
+
+    def _list_missing(self) -> list[str]:
+        stored = {
+            document["kind"]: self._kube.request("GET", find_path(document)).document
+            for document in self._objects
+            if document["kind"] in ("Deployment", _REGISTRATION)
+        }
+        return list(list_missing(stored["Deployment"], stored[_REGISTRATION]))
+
+    def _describe_delay(self, missing: list[str], seconds: int) -> str:
+        path = f"/api/v1/namespaces/{self._system}/pods"
+        query = {"labelSelector": "app.kubernetes.io/component=webhook"}
+        pods = self._kube.request("GET", path, query=query).document["items"]
+        reasons = list_reasons(pods)
+        return (
+            f"everything is applied, but not ready after {seconds} s: {', '.join(missing)}"
+            f"{' (' + ', '.join(reasons) + ')' if reasons else ''}\n"
+            f"  kubectl describe pods -n {self._system} -l app.kubernetes.io/component=webhook\n"
+            f"  kubectl logs -n {self._system} deployment/mca-webhook\n"
+            "until then no pod starts in a labelled namespace; run the same command again to go "
+            "on waiting, or mca uninstall"
+        )
+
+    def tell_next(self) -> None:
+        """What whoever installed it wants to do now."""
+        tell(
+            [
+                "installed. Next:",
+                "  kubectl label namespace NAME mca.io/injection=enabled",
+                "  mca check",
+            ]
+        )
+
+
+def _is_telling(document: RawObject) -> bool:
+    """Of a release or not: these are in each."""
+    return document["kind"] in ("Deployment", _REGISTRATION)
+
+
+def _lacks_namespace(error: KubeError) -> bool:
+    return error.details.get("kind") == "namespaces"

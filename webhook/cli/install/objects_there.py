@@ -1,0 +1,63 @@
+"""Owns the search for what an installation has put into a cluster, and who put it there.
+
+Only metadata is asked for: no value of a Secret comes here. Must not change anything.
+"""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from webhook.admission.outcome import RawObject
+from webhook.cli.install.paths import KINDS, find_collection
+from webhook.install.names import APP
+from webhook.kube import Kube, KubeError
+
+MANAGER: Final = "mca"
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_HELM_RELEASE: Final = "meta.helm.sh/release-name"
+
+
+class There(NamedTuple):
+    """An object by its kind and its metadata."""
+
+    api_version: str
+    kind: str
+    metadata: RawObject
+
+    def document(self) -> RawObject:
+        """As far as it is known."""
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": self.metadata}
+
+
+def find_objects(kube: Kube, system: str) -> list[There]:
+    """Everything labelled as part of MCA; kinds whose operator is not there have none."""
+    return [
+        There(api_version, kind, item["metadata"])
+        for api_version, kind in KINDS
+        for item in _list(kube, find_collection(api_version, kind, system))
+    ]
+
+
+def _list(kube: Kube, path: str) -> Iterator[RawObject]:
+    query = {"labelSelector": f"app.kubernetes.io/part-of={APP}"}
+    try:
+        answer = kube.request("GET", path, query=query, accept=_LISTS_OF_METADATA)
+    except KubeError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return
+    yield from answer.document["items"]
+
+
+def is_applied_by_us(metadata: RawObject) -> bool:
+    """Whether `mca install` has applied it: others may have made it with kubectl or Helm."""
+    return any(
+        entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
+        for entry in metadata.get("managedFields") or ()
+    )
+
+
+def find_release(metadata: RawObject) -> str:
+    """The Helm release that it belongs to; empty if none."""
+    return str((metadata.get("annotations") or {}).get(_HELM_RELEASE) or "")

@@ -1,0 +1,90 @@
+"""Owns the options of `mca install`: which there are, and the settings that they come to.
+
+Must not talk to a cluster. What an installation can be told is webhook/install/settings.py's.
+"""
+
+import argparse
+
+from webhook.guards.settings import DEFAULT_ADMIN_GROUPS
+from webhook.install.settings import NAMESPACE, InstallSettings
+
+_MAX_WAIT_S = 3600
+_API_SERVER_PORTS = (443, 6443)
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Which cluster, and where MCA is in it."""
+    group = parser.add_argument_group("which cluster")
+    group.add_argument("--context", metavar="NAME", help="else the kubeconfig's current one")
+    group.add_argument("--kubeconfig", metavar="PATH", help="else KUBECONFIG, ~/.kube/config")
+    group.add_argument(
+        "--system-namespace", metavar="NAME", default=NAMESPACE, help="MCA's own (%(default)s)"
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """What is installed; `read_settings` takes them."""
+    group = parser.add_argument_group("what is installed")
+    group.add_argument(
+        "--sidecar-image", metavar="IMAGE@DIGEST", required=True, help="what pods get"
+    )
+    group.add_argument(
+        "--control-image", metavar="IMAGE@DIGEST", required=True, help="what the webhook runs in"
+    )
+    group.add_argument(
+        "--admin-user", metavar="USER", action="append", default=[],
+        help="who may label namespaces; may be given again",
+    )  # fmt: skip
+    groups = ", ".join(DEFAULT_ADMIN_GROUPS)
+    group.add_argument(
+        "--admin-group", metavar="GROUP", action="append", default=[],
+        help=f"the same for a group; else {groups}",
+    )  # fmt: skip
+    group.add_argument(
+        "--audience", metavar="AUDIENCE", action="append", default=[],
+        help="what tokens in containers of enforced namespaces may be for; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--replicas", metavar="N", type=int, default=2, help="of the webhook (%(default)s)"
+    )
+    group.add_argument(
+        "--pull-secret", metavar="NAME", action="append", default=[],
+        help="a Secret to pull the webhook's image with; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--api-server-port", metavar="PORT", type=int, action="append", default=[],
+        help="of the API server's endpoints, for the NetworkPolicy; else 443 and 6443",
+    )  # fmt: skip
+    for option, helped in (
+        ("--cert-manager", "have cert-manager make the webhook's certificates"),
+        ("--service-monitor", "a ServiceMonitor for the Prometheus operator"),
+        ("--dashboard", "a dashboard for Grafana's sidecar, as a ConfigMap"),
+    ):
+        group.add_argument(option, action="store_true", help=helped)
+
+
+def read_settings(given: argparse.Namespace) -> InstallSettings:
+    """Unchecked: `build_objects` tells everything that is wrong with them."""
+    return InstallSettings(
+        sidecar_image=given.sidecar_image,
+        control_image=given.control_image,
+        namespace=given.system_namespace,
+        admin_users=tuple(given.admin_user),
+        admin_groups=tuple(given.admin_group or DEFAULT_ADMIN_GROUPS),
+        audiences=tuple(given.audience),
+        replicas=given.replicas,
+        pull_secrets=tuple(given.pull_secret),
+        api_server_ports=tuple(given.api_server_port) or _API_SERVER_PORTS,
+        cert_manager=given.cert_manager,
+        service_monitor=given.service_monitor,
+        dashboard=given.dashboard,
+    )
+
+
+def parse_seconds(text: str) -> int:
+    """How long to wait; argparse names the option."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= _MAX_WAIT_S):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number of seconds from 0 to {_MAX_WAIT_S}"
+        )
+    return int(text)

@@ -1,0 +1,42 @@
+"""Owns the question whether an installation serves: what is still missing, in words.
+
+Must not fetch, nor wait.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from webhook.admission.outcome import RawObject
+
+
+def list_missing(deployment: RawObject, registration: RawObject) -> Iterator[str]:
+    """Nothing, once new pods get their sidecar."""
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
+        yield "nobody has looked at the Deployment yet"
+    else:
+        new = min(status.get("updatedReplicas") or 0, status.get("availableReplicas") or 0)
+        old = (status.get("replicas") or 0) - (status.get("updatedReplicas") or 0)
+        if new < wanted:
+            yield f"{new} of {wanted} pods are ready"
+        elif old > 0:
+            yield f"{old} pods of before are there still"
+    if not all(
+        webhook["clientConfig"].get("caBundle") for webhook in registration.get("webhooks") or ()
+    ):
+        yield "the webhook's certificate is not registered yet"
+
+
+def list_reasons(pods: Iterable[RawObject]) -> list[str]:
+    """Why pods are not ready, in the kubelet's and the scheduler's words."""
+    return sorted({reason for pod in pods for reason in _list_of_pod(pod.get("status") or {})})
+
+
+def _list_of_pod(status: RawObject) -> Iterator[str]:
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason"):
+            yield str(waiting["reason"])
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            yield str(condition.get("reason") or "Unschedulable")
