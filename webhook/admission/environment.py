@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from webhook.admission.quantities import parse_amount
 from webhook.admission.settings import InjectionSettings, Resources, parse_image
+from webhook.certificates.settings import CertificateSettings, read_settings
 
 T = TypeVar("T")
 
@@ -27,9 +28,19 @@ class Setting(NamedTuple):
 TABLE: Final = (
     Setting("MCA_WEBHOOK_LISTEN", "[::]:8443", "where to serve, over TLS"),
     Setting(
+        "MCA_WEBHOOK_CERTIFICATES",
+        "files",
+        "files: as below; own: the replicas make their own, by a CA in the Secret mca-webhook-ca",
+    ),
+    Setting(
         "MCA_WEBHOOK_CERT", "/var/run/mca/webhook/tls.crt", "certificate, read again on change"
     ),
     Setting("MCA_WEBHOOK_KEY", "/var/run/mca/webhook/tls.key", "its private key"),
+    Setting("MCA_WEBHOOK_NAMESPACE", "mca-system", "own: where the Secret and the Service are"),
+    Setting("MCA_WEBHOOK_SERVICE", "mca-webhook", "own: the Service that API servers call"),
+    Setting("MCA_WEBHOOK_CA_SECONDS", "7776000", "own: the life of a CA, renewed after two thirds"),
+    Setting("MCA_WEBHOOK_LEAF_SECONDS", "86400", "own: the life of a serving certificate"),
+    Setting("MCA_WEBHOOK_SETTLE_SECONDS", "300", "own: how long a CA is trusted before it signs"),
     Setting("MCA_WEBHOOK_DRAIN", "5", "seconds from SIGTERM in which new calls are still taken"),
     Setting("MCA_SIDECAR_IMAGE", "", "the sidecar's image by its digest; must be set"),
     Setting("MCA_SIDECAR_LOG_LEVEL", "info", "debug, info, warning or error"),
@@ -54,8 +65,7 @@ class ServerSettings(NamedTuple):
 
     host: str
     port: int
-    cert_path: str
-    key_path: str
+    certificates: CertificateSettings
     drain_s: int
     injection: InjectionSettings
 
@@ -72,8 +82,7 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
             return None
 
     address = read("MCA_WEBHOOK_LISTEN", _parse_address)
-    cert = read("MCA_WEBHOOK_CERT", _parse_path)
-    key = read("MCA_WEBHOOK_KEY", _parse_path)
+    certificates = read_settings(read)
     drain = read("MCA_WEBHOOK_DRAIN", _parse_drain)
     image = read("MCA_SIDECAR_IMAGE", parse_image)
     level = read("MCA_SIDECAR_LOG_LEVEL", _parse_level)
@@ -82,7 +91,7 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
         for name in ("CPU_REQUEST", "MEMORY_REQUEST", "CPU_LIMIT", "MEMORY_LIMIT")
     ]
     audiences = read("MCA_TOKEN_AUDIENCES", _parse_audiences)
-    if errors or address is None:
+    if errors or address is None or certificates is None:
         return tuple(errors)
     injection = InjectionSettings(
         image=image or "",
@@ -90,7 +99,7 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
         resources=Resources(*(text or "" for text in resources)),
         audiences=audiences or frozenset(),
     )
-    return ServerSettings(*address, cert or "", key or "", drain or 0, injection)
+    return ServerSettings(*address, certificates, drain or 0, injection)
 
 
 def _parse_address(text: str) -> tuple[str, int]:
@@ -103,12 +112,6 @@ def _parse_address(text: str) -> tuple[str, int]:
     if re.fullmatch(r"[0-9]{1,5}", port) is None or not 1 <= int(port) <= _MAX_PORT:
         raise ValueError(f"{text!r}: a port is 1 to {_MAX_PORT}")
     return bare, int(port)
-
-
-def _parse_path(text: str) -> str:
-    if not text.startswith("/"):
-        raise ValueError(f"{text!r} is not an absolute path; begin it with /")
-    return text
 
 
 def _parse_drain(text: str) -> int:

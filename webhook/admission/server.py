@@ -1,11 +1,12 @@
-"""Owns the webhook's process: its port, its certificate's renewal and its end.
+"""Owns the webhook's process: its port and its end.
 
-Must not answer anything: pages.py does.
+Must not answer anything, pages.py does, nor know where its certificate comes from.
 """
 
 import asyncio
 import signal
 import socket
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -13,22 +14,22 @@ from aiohttp import web
 from sidecar.log import log_event
 from webhook.admission.environment import ServerSettings
 from webhook.admission.pages import Webhook
-from webhook.admission.serving_certificate import ServingCertificate
+from webhook.admission.serving_certificate import CertificateSource
 
 EXIT_BIND: Final = 69
 _BACKLOG: Final = 1024
-_RELOAD_S: Final = 1.0
 _LAST_CALLS_S: Final = 5.0
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(settings: ServerSettings, certificate: ServingCertificate) -> int:
+async def serve(settings: ServerSettings, certificate: CertificateSource) -> int:
     """Serve until a signal asks to end; the exit code."""
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _ENDING:
         loop.add_signal_handler(number, ending.set)
     webhook = Webhook(settings.injection)
+    webhook.lacks = certificate.lacks
     runner = web.AppRunner(webhook.build(), access_log=None, shutdown_timeout=_LAST_CALLS_S)
     await runner.setup()
     try:
@@ -39,7 +40,7 @@ async def serve(settings: ServerSettings, certificate: ServingCertificate) -> in
             return EXIT_BIND
         await web.SockSite(runner, listening, ssl_context=certificate.context).start()
         log_event("info", "webhook_serves", host=settings.host, port=settings.port)
-        await _renew_until(ending, certificate)
+        await certificate.keep(ending, webhook.tally.registry, partial(setattr, webhook, "lacks"))
         # Who was told of this address a moment ago must not be turned away.
         webhook.draining = True
         log_event("info", "webhook_drains", seconds=settings.drain_s)
@@ -57,17 +58,3 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server(
         (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
     )
-
-
-async def _renew_until(ending: asyncio.Event, certificate: ServingCertificate) -> None:
-    told = ""
-    while not ending.is_set():
-        problem = certificate.load()
-        if problem and problem != told:
-            log_event("warning", "certificate_kept", problem=problem)
-        told = problem
-        try:
-            async with asyncio.timeout(_RELOAD_S):
-                await ending.wait()
-        except TimeoutError:
-            continue

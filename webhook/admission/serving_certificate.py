@@ -1,22 +1,46 @@
-"""Owns the webhook's serving certificate: found in files, and taken anew when they change.
+"""Owns the webhook's serving certificate where it is found in files: taken anew when they change.
 
 Must not give up a good one for a bad one: if reloading fails, the old one stays in use.
 """
 
+import asyncio
 import os
 import ssl
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from sidecar.log import log_event
+from webhook.certificates.signing import read_certificates
+from webhook.certificates.tally import CertificateTally
 
 _Mark = tuple[tuple[int, int, int], ...]
 _NONE: Final[_Mark] = ()
+_RELOAD_S: Final = 1.0
 
 
-class ServingCertificate:
+class CertificateSource(Protocol):
+    """Where the webhook has its certificate from."""
+
+    context: ssl.SSLContext  # to serve with, whatever becomes of the certificate
+    lacks: str  # why it cannot be called yet, or nothing
+
+    async def keep(
+        self, ending: asyncio.Event, registry: CollectorRegistry, say_lacks: Callable[[str], None]
+    ) -> None:
+        """See that `context` has a good one until the process is to end."""
+
+
+class FileCertificate:
     """`context` serves with what was last found in order."""
+
+    lacks = ""
 
     def __init__(self, cert_path: str, key_path: str) -> None:
         self._paths = (cert_path, key_path)
-        self.context = _new_context()
+        self.context = new_context()
+        self.ends = 0.0
         self._mark = _NONE
 
     def load(self) -> str:
@@ -30,21 +54,44 @@ class ServingCertificate:
             if mark == self._mark:
                 return ""
             # On a context of its own first: a failure must not leave half a pair in the live one.
-            _new_context().load_cert_chain(*self._paths)
+            new_context().load_cert_chain(*self._paths)
             self.context.load_cert_chain(*self._paths)
+            with open(self._paths[0], encoding="utf-8") as file:
+                self.ends = read_certificates(file.read())[0].not_after
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return f"{' and '.join(self._paths)}: {reason or error}"
         self._mark = mark
         return ""
 
+    async def keep(
+        self, ending: asyncio.Event, registry: CollectorRegistry, say_lacks: Callable[[str], None]
+    ) -> None:
+        """Look after changes each second."""
+        tally = CertificateTally(registry)
+        say_lacks(self.lacks)
+        told = ""
+        while not ending.is_set():
+            problem = self.load()
+            if problem and problem != told:
+                log_event("warning", "certificate_kept", problem=problem)
+                tally.count(repair=False)
+            told = problem
+            tally.tell_serving(self.ends)
+            try:
+                async with asyncio.timeout(_RELOAD_S):
+                    await ending.wait()
+            except TimeoutError:
+                continue
+
+
+def new_context() -> ssl.SSLContext:
+    """What the webhook serves with, still without a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
 
 def _mark(path: str) -> tuple[int, int, int]:
     found = os.stat(path)
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _new_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

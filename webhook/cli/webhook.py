@@ -1,20 +1,26 @@
-"""Owns `mca webhook`: settings, certificate, then the server; and what to say when one is wrong.
+"""Owns `mca webhook`: settings, certificates, then the server; and what to say when one is wrong.
 
 Must not serve: webhook/admission/server.py does.
 """
 
 import asyncio
 import os
+from typing import TYPE_CHECKING
 
 from sidecar.log import claim_descriptors
 from webhook.admission.environment import TABLE, ServerSettings, Setting, parse_environment
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
 
+if TYPE_CHECKING:
+    from webhook.admission.serving_certificate import CertificateSource
+    from webhook.certificates.settings import CertificateSettings
+
 _USAGE = "mca webhook"
 _DESCRIPTION = """\
-Serves the admission webhook that gives pods their sidecar. It reads nothing of the cluster and
-needs no rights in it. Everything is set by environment variables:
+Serves the admission webhook that gives pods their sidecar. With certificates from files it reads
+nothing of the cluster and needs no rights in it; with its own it keeps a CA in one Secret and the
+caBundle of one registration. Everything is set by environment variables:
 """
 _EPILOG = """\
 paths: /inject/enforced, /inject/optional and /inject/standard by the labels of the namespace;
@@ -32,21 +38,39 @@ def main(arguments: list[str]) -> int:
         epilog=_EPILOG,
     )
     parser.parse_args(arguments)
-    if lacks_extra("webhook", "aiohttp", "prometheus_client"):
+    if lacks_extra("webhook", "aiohttp", "kubernetes", "prometheus_client"):
         return EXIT_USAGE
     claim_descriptors()
     settings = parse_environment(os.environ)
     if not isinstance(settings, ServerSettings):
         complain("\n".join(settings))
         return EXIT_USAGE
-    from webhook.admission.server import serve
-    from webhook.admission.serving_certificate import ServingCertificate
-
-    certificate = ServingCertificate(settings.cert_path, settings.key_path)
-    if problem := certificate.load():
-        complain(f"MCA_WEBHOOK_CERT, MCA_WEBHOOK_KEY: {problem}")
+    certificate = _open_certificate(settings.certificates)
+    if isinstance(certificate, str):
+        complain(certificate)
         return EXIT_USAGE
+    from webhook.admission.server import serve
+
     return asyncio.run(serve(settings, certificate))
+
+
+def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | str":
+    """Where the certificate comes from; a text tells what is wrong."""
+    from webhook.admission.serving_certificate import FileCertificate, new_context
+
+    if not settings.own:
+        files = FileCertificate(settings.cert_path, settings.key_path)
+        problem = files.load()
+        return f"MCA_WEBHOOK_CERT, MCA_WEBHOOK_KEY: {problem}" if problem else files
+    from webhook.certificates.own_certificate import OwnCertificate
+    from webhook.kube import KubeError, open_cluster
+
+    try:
+        kube = open_cluster()
+    except KubeError as error:
+        return f"MCA_WEBHOOK_CERTIFICATES: own needs the API server: {error}"
+    context = new_context()
+    return OwnCertificate(kube, settings.namespace, settings.service, settings.lifetimes, context)
 
 
 def _describe(setting: Setting) -> str:

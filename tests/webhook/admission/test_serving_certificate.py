@@ -1,20 +1,24 @@
 """The certificate in use is the last good one."""
 
 import ssl
+import time
 from pathlib import Path
 
-from tests.controlplane.certificates import Authority
-from webhook.admission.serving_certificate import ServingCertificate
+import pytest
+
+from tests.controlplane.certificates import LIFE, Authority
+from webhook.admission.serving_certificate import FileCertificate
 
 
 def test_it_is_taken_anew_and_a_bad_one_is_not(tmp_path: Path) -> None:
     authority = Authority(tmp_path, "ca")
     pair = authority.issue_server("first", ["localhost"])
-    certificate = ServingCertificate(str(tmp_path / "tls.crt"), str(tmp_path / "tls.key"))
+    certificate = FileCertificate(str(tmp_path / "tls.crt"), str(tmp_path / "tls.key"))
     assert "No such file" in certificate.load()
     (tmp_path / "tls.crt").write_bytes(pair.certificate.read_bytes())
     (tmp_path / "tls.key").write_bytes(pair.key.read_bytes())
     assert certificate.load() == ""
+    assert certificate.ends == pytest.approx(time.time() + LIFE.total_seconds(), abs=60)
     assert certificate.load() == ""
     other = authority.issue_server("second", ["localhost"])
     (tmp_path / "tls.crt").write_bytes(other.certificate.read_bytes())

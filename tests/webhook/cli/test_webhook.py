@@ -27,3 +27,15 @@ def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:
     assert done.returncode == 64
     assert done.stderr.startswith("mca: MCA_WEBHOOK_CERT, MCA_WEBHOOK_KEY: ")
     assert "No such file" in done.stderr
+
+
+def test_own_certificates_need_an_api_server(tmp_path: Path) -> None:
+    env = {
+        "MCA_SIDECAR_IMAGE": IMAGE,
+        "MCA_WEBHOOK_CERTIFICATES": "own",
+        "KUBECONFIG": str(tmp_path / "none"),
+    }
+    done = mca("webhook", env=env)
+    assert done.returncode == 64
+    told = "mca: MCA_WEBHOOK_CERTIFICATES: own needs the API server: no kubeconfig: looked for "
+    assert done.stderr.startswith(told)

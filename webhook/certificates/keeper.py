@@ -1,0 +1,200 @@
+"""Owns the work on certificates of one replica: look, do what planning.py says, look again.
+
+Must not end: without an API server it goes on with what it has seen, and says so. Runs in a thread
+of its own; whoever serves is handed each certificate.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+
+from sidecar.log import log_event
+from webhook.certificates.planning import (
+    Drop,
+    Lifetimes,
+    Mint,
+    Note,
+    Publish,
+    Serving,
+    View,
+    Write,
+    choose_issuer,
+    plan_write,
+)
+from webhook.certificates.shared_objects import Registration, SharedObjects
+from webhook.certificates.signing import Certificate, Pair, make_authority, sign_serving
+from webhook.certificates.stored import Stored, parse_data, render_data
+from webhook.kube import KubeError, RawDocument
+
+_LONGEST_PAUSE_S: Final = 15.0
+# After a write, or after another replica's, what to do next is seen at the next look.
+_SHORT_PAUSE_S: Final = 0.05
+
+
+class Audience(Protocol):
+    """Who is told, from the keeper's thread."""
+
+    def take(self, pair: Pair) -> None:
+        """Serve with this from now on."""
+
+    def tell(self, lack: str, authority_ends: float) -> None:
+        """After each look: why there is no certificate, or nothing; when the newest CA ends."""
+
+    def count(self, *, repair: bool) -> None:
+        """A caBundle was written, or a look has failed."""
+
+
+class Look(NamedTuple):
+    """What was read of both objects."""
+
+    registration: Registration | None
+    secret: RawDocument
+    stored: Stored
+    view: View
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One replica's. `names` are those that it is called by."""
+
+    shared: SharedObjects
+    names: tuple[str, ...]
+    lifetimes: Lifetimes
+    audience: Audience
+    clock: Callable[[], float] = time.time
+    look: Look | None = None
+    serving: Serving | None = None
+    told: tuple[str, ...] = ()
+
+    def advance(self) -> bool:
+        """Look, sign and write what is due; True if the next look is due at once."""
+        registration = self.shared.read_registration()
+        secret = self.shared.read_secret()
+        stored = parse_data(secret.get("data") or {})
+        self.look = look = Look(registration, secret, stored, make_view(registration, stored))
+        self.sign()
+        now = self.clock()
+        write = plan_write(look.view, self.lifetimes, now)
+        if isinstance(write, Mint) and stored.problems:
+            self._say("authorities_replaced", *stored.problems)
+        else:
+            self._say("authorities_ignored", *stored.problems)
+        return write is not None and self._do(write, look, now)
+
+    def sign(self) -> None:
+        """Make the next serving certificate if it is time, by what was last seen."""
+        if self.look is None:
+            return
+        now = self.clock()
+        issuer = choose_issuer(self.look.view, self.serving, self.lifetimes, now)
+        if issuer is None:
+            return
+        authority = self.look.stored.pairs[issuer]
+        pair = sign_serving(authority, self.names, now, self.lifetimes.serving_s)
+        until = pair.certificate.not_after
+        self.audience.take(pair)
+        self.serving = Serving(issuer, now, until)
+        log_event("info", "certificate_signed", authority=issuer[:16], seconds=round(until - now))
+
+    def run(self) -> None:
+        """Go on for ever: at each change of what is shared, and from time to time."""
+        changed = threading.Event()
+        for place in self.shared.places:
+            threading.Thread(target=self._follow, args=(*place, changed), daemon=True).start()
+        longest = min(_LONGEST_PAUSE_S, self.lifetimes.settle_s / 4, self.lifetimes.serving_s / 10)
+        while True:
+            changed.clear()
+            again = self.attempt()
+            if again:
+                time.sleep(_SHORT_PAUSE_S)
+            else:
+                changed.wait(longest)
+
+    def attempt(self) -> bool:
+        """`advance`, whatever comes of it; the audience is told where that leaves us."""
+        problem, again = "", False
+        try:
+            again = self.advance()
+        except KubeError as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - this thread must outlive a bug, and tell it
+            problem = f"{type(error).__name__} while keeping certificates"
+        if problem:
+            self._say("certificates_kept_as_they_are", problem)
+            self.audience.count(repair=False)
+            self.sign()
+        now = self.clock()
+        lack = ""
+        if self.serving is None or self.serving.not_after <= now:
+            lack = f"no certificate: {problem or 'its CA is not in the caBundle yet'}"
+        known = self.look.view.authorities if self.look else ()
+        self.audience.tell(lack, known[-1].not_after if known else 0.0)
+        return again
+
+    def _do(self, write: Write, look: Look, now: float) -> bool:
+        match write:
+            case Mint(kept):
+                pair = make_authority(now, self.lifetimes.authority_s)
+                log_event("info", "authority_made", authority=pair.certificate.id[:16])
+                return self._store(look, look.stored.select(kept).add(pair))
+            case Drop(kept):
+                return self._store(look, look.stored.select(kept))
+            case Note(published, leaving):
+                authorities = tuple(
+                    replace(known, published=now) if known.id in published else known
+                    for known in look.stored.authorities
+                )
+                return self._store(
+                    look, replace(look.stored, authorities=authorities, leaving=leaving)
+                )
+            case Publish(trusted):
+                return self._publish(look, trusted)
+
+    def _store(self, look: Look, stored: Stored) -> bool:
+        self.shared.store(look.secret, render_data(stored))
+        return True
+
+    def _publish(self, look: Look, trusted: tuple[str, ...]) -> bool:
+        if look.registration is None:
+            return False
+        known = {found.id: found.pem for found in _list_trusted(look.registration)}
+        known |= {identity: pair.certificate.pem for identity, pair in look.stored.pairs.items()}
+        pem = "".join(known[identity] for identity in trusted)
+        if self.shared.publish(look.registration, pem):
+            self.audience.count(repair=True)
+            log_event("info", "ca_bundle_written", authorities=len(trusted))
+        return True
+
+    def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
+        while True:
+            try:
+                for _ in self.shared.follow(collection, name):
+                    changed.set()
+            except KubeError:
+                # Whoever looks from time to time tells what is wrong.
+                time.sleep(1)
+
+    def _say(self, event: str, *problems: str) -> None:
+        """Once, until it is another."""
+        if problems and (event, *problems) != self.told:
+            log_event("warning", event, problem="; ".join(problems))
+        self.told = (event, *problems)
+
+
+def make_view(registration: Registration | None, stored: Stored) -> View:
+    """What planning sees of both objects."""
+    bundles = tuple(registration.bundles.values()) if registration else ()
+    return View(
+        bundles=tuple(
+            None if bundle is None else tuple(found.id for found in bundle) for bundle in bundles
+        ),
+        ends={found.id: found.not_after for bundle in bundles for found in bundle or ()},
+        authorities=stored.authorities,
+        leaving=stored.leaving,
+    )
+
+
+def _list_trusted(registration: Registration) -> list[Certificate]:
+    return [found for bundle in registration.bundles.values() for found in bundle or ()]
