@@ -8,6 +8,7 @@ server is lost. Must not put a credential, or a text that may hold one, into an 
 import json
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -143,8 +144,16 @@ class Kube:
             raise self._unanswered(error) from None
 
     def _unanswered(self, error: Exception) -> KubeError:
-        # The last clause of what urllib3 says is the system's or the TLS library's own text.
-        told = str(error).rpartition(": ")[2].strip("()'\" ") or type(error).__name__
+        # What urllib3 says around it names pools and objects; below it is the system's own word.
+        cause: BaseException = error
+        while not isinstance(cause, OSError) and cause.__context__ is not None:
+            cause = cause.__context__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            told = f"certificate verify failed: {cause.verify_message}"
+        elif isinstance(cause, TimeoutError):
+            told = "timed out"
+        else:
+            told = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         return KubeError(0, "", f"{self.server}: {told}")
 
 
