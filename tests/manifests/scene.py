@@ -14,7 +14,10 @@ from webhook.guards.rendering import render_manifests
 from webhook.guards.settings import GuardSettings
 
 IMAGE = f"registry.example.com/mca@sha256:{'5' * 64}"
-SETTINGS = GuardSettings(image=IMAGE, audiences=("vault", "sts.example.com"))
+PREVIOUS = f"registry.example.com/mca@sha256:{'4' * 64}"
+SETTINGS = GuardSettings(
+    image=IMAGE, previous_images=(PREVIOUS,), audiences=("vault", "sts.example.com")
+)
 ENFORCED = {
     "mca.io/injection": "enabled",
     "mca.io/boundary": "enforced",

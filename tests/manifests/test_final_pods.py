@@ -23,7 +23,14 @@ from tests.manifests.pods import (
     token_source,
     volume,
 )
-from tests.manifests.scene import IMAGE, SETTINGS, Guarded, assert_passed, assert_refused
+from tests.manifests.scene import (
+    IMAGE,
+    PREVIOUS,
+    SETTINGS,
+    Guarded,
+    assert_passed,
+    assert_refused,
+)
 from webhook.admission.injection import inject
 from webhook.admission.outcome import Injected
 from webhook.admission.registration import MODES
@@ -271,6 +278,7 @@ NEAR_MISSES: dict[str, list[Change]] = {
     "root, not the sidecar's user": [app(securityContext={"runAsUser": 0})],
     "another sidecar": [setup(restartPolicy="Always"), setup(name="istio-proxy", volumeMounts=[])],
     "Linux": [spec(os={"name": "linux"})],
+    "the image before an upgrade": [sidecar(image=PREVIOUS)],
     "what defaults and limits add": [
         sidecar(
             imagePullPolicy="Always",

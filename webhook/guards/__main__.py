@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = GuardSettings(
             image=given.image,
+            previous_images=tuple(given.previous_image),
             admin_users=tuple(given.admin_user),
             admin_groups=tuple(given.admin_group or DEFAULT_ADMIN_GROUPS),
             controllers=tuple(given.controller or DEFAULT_CONTROLLERS),
@@ -43,6 +44,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--image", required=True, help="the sidecar's image, by digest: NAME@sha256:…")
+    add("--previous-image", action="append", default=[], help="accepted too; repeatable")
     add("--uid", type=int, default=SIDECAR_UID, help="the sidecar's user id (%(default)s)")
     add("--admin-user", action="append", default=[], metavar="USER", help="repeatable")
     groups = ", ".join(DEFAULT_ADMIN_GROUPS)

@@ -73,12 +73,15 @@ def guard_final_pods(settings: GuardSettings) -> Guard:
 
 def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
     """What another webhook could have changed in it after ours."""
-    image = write_string(settings.image)
+    image = "variables.init[0].image"
     return (
         Validation(
-            f"!variables.hasSidecar || variables.init[0].image == {image}",
+            f"""
+            !variables.hasSidecar || {image} == {write_string(settings.image)} ||
+            {image} in {write_strings(settings.previous_images)}
+            """,
             f"the sidecar's image is not the one that MCA puts in: {_REMEDY}",
-            found="variables.init[0].image",
+            found=image,
         ),
         Validation(
             f"""

@@ -56,6 +56,7 @@ def _list_arguments(settings: GuardSettings) -> list[str]:
     """What makes the same file again, but for what is so by default."""
     plain = GuardSettings(image=settings.image)
     many = {
+        "--previous-image": (settings.previous_images, plain.previous_images),
         "--admin-user": (settings.admin_users, plain.admin_users),
         "--admin-group": (settings.admin_groups, plain.admin_groups),
         "--controller": (settings.controllers, plain.controllers),

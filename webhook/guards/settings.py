@@ -19,11 +19,13 @@ _MAX_UID = 2**31 - 1
 class GuardSettings:
     """Who is spared, and what the sidecar looks like.
 
-    `image` is the one that injection puts in, by digest. `audiences` are those that tokens in
+    `image` is the one that injection puts in, by digest; `previous_images` are accepted too, while
+    an upgrade replaces webhooks that still put those in. `audiences` are those that tokens in
     application containers may be for: never the API server's, a member's or MCA's own.
     """
 
     image: str
+    previous_images: tuple[str, ...] = ()
     admin_users: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
     controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
@@ -37,10 +39,12 @@ class GuardSettings:
 
     def _problems(self) -> list[str]:
         found = []
-        try:
-            parse_image(self.image)
-        except ValueError as error:
-            found.append(f"image: {error}")
+        for name, images in (("image", (self.image,)), ("previous_images", self.previous_images)):
+            for image in images:
+                try:
+                    parse_image(image)
+                except ValueError as error:
+                    found.append(f"{name}: {error}")
         if not 0 < self.uid <= _MAX_UID:
             found.append(f"uid: {self.uid} is not between 1 and {_MAX_UID}")
         if not (self.admin_users or self.admin_groups):

@@ -8,7 +8,8 @@ from typing import Final
 from webhook.guards.rendering import render_yaml as render_guards
 from webhook.guards.settings import GuardSettings
 from webhook.install.settings import InstallSettings
-from webhook.install.template import STRINGS, Document, TemplateWriter, make_documents
+from webhook.install.template import Document, make_documents
+from webhook.install.template_text import STRINGS, TemplateWriter
 from webhook.install.text import render_yaml
 from webhook.install.value_files import render_schema, render_values
 

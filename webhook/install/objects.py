@@ -68,6 +68,7 @@ def _build_guards(settings: InstallSettings) -> list[RawDocument]:
     guards = render_manifests(
         GuardSettings(
             image=settings.sidecar_image,
+            previous_images=settings.previous_sidecar_images,
             admin_users=settings.admin_users,
             admin_groups=settings.admin_groups,
             controllers=(find_account(settings.namespace, CONTROLLER),),

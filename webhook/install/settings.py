@@ -32,6 +32,8 @@ class InstallSettings:
 
     sidecar_image: str
     control_image: str
+    # What webhooks that an upgrade replaces put in until they are gone: guards accept it.
+    previous_sidecar_images: tuple[str, ...] = ()
     namespace: str = NAMESPACE
     # Who may label namespaces and look into sidecars.
     admin_users: tuple[str, ...] = ()
@@ -65,11 +67,16 @@ def list_problems(settings: InstallSettings) -> list[str]:
 
 
 def _list_image_problems(settings: InstallSettings) -> Iterator[str]:
-    for name in ("sidecar_image", "control_image"):
-        try:
-            parse_image(getattr(settings, name))
-        except ValueError as error:
-            yield f"{name}: {error}"
+    for name, images in (
+        ("sidecar_image", (settings.sidecar_image,)),
+        ("control_image", (settings.control_image,)),
+        ("previous_sidecar_images", settings.previous_sidecar_images),
+    ):
+        for image in images:
+            try:
+                parse_image(image)
+            except ValueError as error:
+                yield f"{name}: {error}"
 
 
 def _list_guard_problems(settings: InstallSettings) -> Iterator[str]:

@@ -1,29 +1,22 @@
-"""Owns how the objects become the chart's templates: each value is put where its setting goes.
+"""Owns how the objects become the chart's: each value is put where its setting goes.
 
 Nothing is written twice: the objects are built with a probe for every value, and where a probe
-turns up, the value's expression takes its place. Must not know any object.
+turns up, the value's expression takes its place. Must not know any object, nor write one.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from webhook.install.objects import assemble
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
-from webhook.install.text import Writer, shift, write_folded, write_text
 from webhook.install.values import VALUES, Value
 
 _NAMESPACE: Final = "probe-namespace"
-_GAP: Final = "\0"  # for a space within an expression, where no line may be broken
-# As Python writes a list of strings into CEL. toRawJson leaves <, > and & as they are.
-STRINGS: Final = """\
-{{- define "mca.strings" -}}
-[{{ range $index, $text := . }}{{ if $index }}, {{ end }}{{ toRawJson $text }}{{ end }}]
-{{- end }}
-"""
-_MISSING: Final = object()
+GAP: Final = "\0"  # for a space within an expression, where no line may be broken
+MISSING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +105,7 @@ def combine(no: Any, yes: Any, path: str) -> Any:
     """One tree of both, with a Choice where they differ."""
     if isinstance(no, dict) and isinstance(yes, dict):
         keys = [*no, *(key for key in yes if key not in no)]
-        merged = {key: combine(no.get(key, _MISSING), yes.get(key, _MISSING), path) for key in keys}
+        merged = {key: combine(no.get(key, MISSING), yes.get(key, MISSING), path) for key in keys}
         return Remarked(no.remark, merged) if isinstance(no, Remarked) else merged
     if isinstance(no, list) and isinstance(yes, list) and len(no) == len(yes):
         return [combine(*pair, path) for pair in zip(no, yes, strict=True)]
@@ -167,62 +160,4 @@ def _substitute_text(text: str) -> Any:
 
 
 def _write(expression: str) -> str:
-    return f"{{{{ {expression} }}}}".replace(" ", _GAP)
-
-
-class TemplateWriter(Writer):
-    """Writes the nodes above beside those of YAML."""
-
-    def write_template(self, documents: Iterable[Document]) -> str:
-        """One file."""
-        return "".join(self._write_document(document) for document in documents)
-
-    def _write_document(self, document: Document) -> str:
-        text = f"---\n{self.write_document(document.body)}"
-        for condition in document.conditions:
-            text = f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n"
-        return text
-
-    def entry(self, key: str, value: Any) -> list[str]:
-        """With the conditions on which it is there."""
-        if isinstance(value, Choice):
-            return _choose(
-                value,
-                [] if value.yes is _MISSING else self.entry(key, value.yes),
-                [] if value.no is _MISSING else self.entry(key, value.no),
-            )
-        if isinstance(value, Each):
-            lines = [f"{key}:", *shift(self.lines(value))]
-        else:
-            lines = super().entry(key, value)
-        if isinstance(value, Expression | Each) and value.unless_empty:
-            return [f"{{{{- if .Values.{value.unless_empty} }}}}", *lines, "{{- end }}"]
-        return lines
-
-    def lines(self, node: Any) -> list[str]:
-        """A list by a value has as many items as that."""
-        if isinstance(node, Each):
-            return [f"{{{{- range .Values.{node.path} }}}}", *self.item(node.item), "{{- end }}"]
-        return super().lines(node)
-
-    def scalar(self, value: Any) -> list[str]:
-        """An expression as it is; texts around one are quoted or folded."""
-        if isinstance(value, Expression):
-            return [f"{{{{ {value.text} }}}}"]
-        if isinstance(value, Template):
-            return _write_template_text(value.text)
-        return super().scalar(value)
-
-
-def _choose(choice: Choice, yes: list[str], no: list[str]) -> list[str]:
-    if not yes:
-        return [f"{{{{- if not {choice.path} }}}}", *no, "{{- end }}"]
-    middle = ["{{- else }}", *no] if no else []
-    return [f"{{{{- if {choice.path} }}}}", *yes, *middle, "{{- end }}"]
-
-
-def _write_template_text(text: str) -> list[str]:
-    if "\n" in text:
-        return write_text(text.replace(_GAP, " "))
-    lines = write_folded(text) if '"' in text or "\\" in text else [f'"{text}"']
-    return [line.replace(_GAP, " ") for line in lines]
+    return f"{{{{ {expression} }}}}".replace(" ", GAP)

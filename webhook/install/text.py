@@ -1,6 +1,6 @@
 """Owns how objects become YAML with their remarks: as it is, and for whoever applies it.
 
-Must not know Helm; webhook/install/template.py adds its parts by `write_special`.
+Must not know Helm: template_text.py adds that.
 """
 
 from collections.abc import Iterator

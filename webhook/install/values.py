@@ -86,6 +86,14 @@ VALUES: Final = (
     _image("sidecar", "The image of the sidecars by its digest: registry/name@sha256:…; required"),
     _image("control", "The image of the webhook by its digest: registry/name@sha256:…; required"),
     Value(
+        path="image.previousSidecars",
+        field="previous_sidecar_images",
+        probe=(f"probe.invalid/previous@sha256:{'1' * 64}",),
+        schema=_texts(_IMAGE),
+        text="Sidecar images that guards accept too: in an upgrade to another, the one before, or "
+        "enforced namespaces get no pods while webhooks are replaced",
+    ),
+    Value(
         path="image.pullSecrets",
         field="pull_secrets",
         probe=("probe-pull-secret",),

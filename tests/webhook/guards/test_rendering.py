@@ -48,7 +48,12 @@ def test_the_file_is_what_is_rendered() -> None:
 
 def test_yaml_is_the_manifests_and_says_how_it_was_made() -> None:
     settings = replace(
-        SETTINGS, uid=7, admin_users=("it's me",), audiences=("vault", "b"), controllers=("c",)
+        SETTINGS,
+        previous_images=(f"mca@sha256:{'b' * 64}",),
+        uid=7,
+        admin_users=("it's me",),
+        audiences=("vault", "b"),
+        controllers=("c",),
     )
     text = render_yaml(settings)
     assert list(yaml.safe_load_all(text)) == render_manifests(settings)

@@ -16,6 +16,7 @@ IMAGE = f"registry.example.com:5000/a/mca@sha256:{'a' * 64}"
         ({"image": "mca:1"}, "image: 'mca:1' is not an image with its digest; write "),
         ({"image": f"{IMAGE}\n"}, "image: "),
         ({"image": f"a'b@sha256:{'a' * 64}"}, "image: "),
+        ({"previous_images": (IMAGE, "mca:2")}, "previous_images: 'mca:2' is not an image"),
         ({"uid": 0}, "uid: 0 is not between 1 and 2147483647"),
         ({"uid": 2**31}, "uid: "),
         ({"admin_groups": ()}, "name a user or a group"),

@@ -163,6 +163,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     wrong = InstallSettings(
         sidecar_image="mca:latest",
         control_image="mca",
+        previous_sidecar_images=("mca:old",),
         namespace="Not_One",
         admin_groups=("system:authenticated",),
         audiences=("a,b",),
@@ -177,9 +178,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(ValueError, match="sidecar_image") as told:
         build_objects(wrong)
     for field in (
-        "control_image", "namespace", "admin_groups", "audiences", "replicas", "webhook_resources",
-        "priority_class", "pull_secrets", "sidecar_log_level", "sidecar_resources.memory_limit",
-        "api_server_ports",
+        "control_image", "previous_sidecar_images", "namespace", "admin_groups", "audiences",
+        "replicas", "webhook_resources", "priority_class", "pull_secrets",
+        "sidecar_log_level", "sidecar_resources.memory_limit", "api_server_ports",
     ):  # fmt: skip
         assert f"{field}: " in str(told.value), field
 

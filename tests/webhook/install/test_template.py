@@ -11,11 +11,11 @@ from webhook.install.template import (
     Each,
     Expression,
     Template,
-    TemplateWriter,
     combine,
     make_documents,
     substitute,
 )
+from webhook.install.template_text import TemplateWriter
 from webhook.install.values import VALUES, Value
 
 TEMPLATES = "".join(

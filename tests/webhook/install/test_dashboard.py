@@ -1,0 +1,39 @@
+"""The dashboard asks for metrics that the webhook has, and loads as one piece."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from tests.webhook.install.test_objects import FULL, find
+from webhook.install.dashboard import build_dashboard
+from webhook.install.objects import build_objects
+
+WEBHOOK = Path(__file__).resolve().parents[3] / "webhook"
+
+
+def test_each_metric_is_one_of_the_webhook_s() -> None:
+    asked = set(re.findall(r"mca_[a-z_]+", json.dumps(build_dashboard())))
+    source = "".join(
+        path.read_text() for path in WEBHOOK.rglob("*.py") if path.parent.name != "install"
+    )
+    # As prometheus-client wants them: it puts the ends behind.
+    names = {re.sub(r"_(total|bucket)$", "", name) for name in asked}
+    assert len(names) >= 3
+    assert {name for name in names if f'"{name}"' not in source} == set()
+
+
+def test_panels_have_their_own_place_and_number() -> None:
+    panels = build_dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    assert len(places) == len(panels)
+    assert all(panel["targets"] and panel["description"] for panel in panels)
+
+
+def test_the_config_map_holds_it_whole() -> None:
+    found = find(build_objects(FULL), "ConfigMap")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(found["data"]["mca-webhook.json"]) == build_dashboard()
+    assert yaml.safe_load(found["data"]["mca-webhook.json"]) == build_dashboard()
