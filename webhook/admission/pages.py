@@ -1,6 +1,8 @@
 """Owns what the webhook answers over HTTP: reviews, its health, its metrics.
 
-Must not look into a review: review.py answers it. Must not open a port: server.py does.
+Must not look into a review: review.py answers it. Must not open a port: server.py does. A flood of
+one namespace must not hold back another's pods (attack 79): what is held of it has a limit, what
+is done for it takes turns, and what would take long leaves the loop.
 """
 
 import asyncio
@@ -10,14 +12,22 @@ from typing import Final
 
 from aiohttp import web
 
+from webhook.admission.envelope import START_BYTES, read_envelope
 from webhook.admission.registration import MODES, find_path
-from webhook.admission.review import review
+from webhook.admission.review import Reviewed, refuse_busy, review
+from webhook.admission.room import Room
 from webhook.admission.settings import InjectionSettings
 from webhook.admission.tally import Tally
+from webhook.admission.turns import Turns
 
 # The API server's own limit for a request is 3 MiB; a review holds one object and little else.
 MAX_BODY_BYTES: Final = 3 << 20
 _BODY_DEADLINE_S: Final = 10.0
+# Bodies, and for each what its connection costs.
+_ROOM_BYTES: Final = 48 << 20
+_OVERHEAD_BYTES: Final = 64 << 10
+# 3 ms of work. What is larger has a thread, so that nothing else waits for it.
+_LIGHT_BYTES: Final = 64 << 10
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -28,12 +38,14 @@ class Webhook:
     def __init__(self, settings: InjectionSettings) -> None:
         self._settings = settings
         self.tally = Tally()
+        self._room = Room(_ROOM_BYTES)
+        self._light, self._heavy = Turns(), Turns()
         self.draining = False
         self.lacks = ""
 
     def build(self) -> web.Application:
         """The application with all its pages."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application()
         for mode in MODES:
             app.router.add_post(find_path(mode), self._make_reviewer(mode))
         app.router.add_get("/livez", self._tell_alive)
@@ -42,17 +54,21 @@ class Webhook:
         return app
 
     def _make_reviewer(self, mode: str) -> Handler:
-        namespace = MODES[mode]
-
         async def answer(request: web.Request) -> web.Response:
-            try:
-                async with asyncio.timeout(_BODY_DEADLINE_S):
-                    body = await request.read()
-            except TimeoutError:
-                raise web.HTTPRequestTimeout(text="the body did not come in time\n") from None
-            began = time.perf_counter()
-            reviewed = review(body, namespace, self._settings)
-            seconds = time.perf_counter() - began
+            size = _read_size(request)
+            body = bytearray()
+            await _read_until(request, body, START_BYTES)
+            envelope = read_envelope(body)
+            if not self._room.take(envelope.namespace, size + _OVERHEAD_BYTES):
+                reviewed, seconds = refuse_busy(envelope.uid, envelope.namespace), 0.0
+            else:
+                try:
+                    await _read_until(request, body, MAX_BODY_BYTES + 1)
+                    began = time.perf_counter()
+                    reviewed = await self._review(mode, envelope.namespace, body)
+                    seconds = time.perf_counter() - began
+                finally:
+                    self._room.give_back(envelope.namespace, size + _OVERHEAD_BYTES)
             self.tally.count(mode, reviewed.result, reviewed.code, seconds)
             response = web.Response(body=reviewed.body, content_type="application/json")
             if self.draining:
@@ -60,6 +76,13 @@ class Webhook:
             return response
 
         return answer
+
+    async def _review(self, mode: str, sender: str, body: bytearray) -> Reviewed:
+        if len(body) <= _LIGHT_BYTES:
+            async with self._light.take(sender):
+                return review(body, MODES[mode], self._settings)
+        async with self._heavy.take(sender):
+            return await asyncio.to_thread(review, body, MODES[mode], self._settings)
 
     async def _tell_alive(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -73,3 +96,23 @@ class Webhook:
 
     async def _tell_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self.tally.render(), content_type="text/plain")
+
+
+def _read_size(request: web.Request) -> int:
+    """What is set aside for its body: the most there is, if it does not say."""
+    size = MAX_BODY_BYTES if request.content_length is None else request.content_length
+    if size > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, size)
+    return size
+
+
+async def _read_until(request: web.Request, body: bytearray, size: int) -> None:
+    """Add to `body` until it has this size, or all there is."""
+    try:
+        async with asyncio.timeout(_BODY_DEADLINE_S):
+            while len(body) < size and (chunk := await request.content.readany()):
+                body += chunk
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the body did not come in time\n") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))

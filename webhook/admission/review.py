@@ -31,12 +31,12 @@ class _Request(NamedTuple):
     pod: dict[str, Any] | None  # None: this is nothing to inject into
 
 
-def review(body: bytes, namespace: Namespace, settings: InjectionSettings) -> Reviewed:
+def review(body: bytes | bytearray, namespace: Namespace, settings: InjectionSettings) -> Reviewed:
     """Answer one AdmissionReview of a namespace of this kind."""
     try:
         request = _read(body)
     except _MalformedError as error:
-        status = _status(400, "BadRequest", f"mca malformed: {error}")
+        status = _deny(Refusal("malformed", str(error)), 400, "BadRequest")
         return Reviewed(_render(error.uid, allowed=False, status=status), "malformed", "malformed")
     if request.pod is None:
         return Reviewed(_render(request.uid, allowed=True), "passed", "")
@@ -50,9 +50,21 @@ def review(body: bytes, namespace: Namespace, settings: InjectionSettings) -> Re
         case Skip(code, reason):
             told = _cut((f"mca {code}: no sidecar for this pod: {reason}",))
             return Reviewed(_render(request.uid, allowed=True, warnings=told), "skipped", code)
-        case Refusal(code, reason):
-            status = _status(403, "Forbidden", f"mca {code}: {reason}")
-            return Reviewed(_render(request.uid, allowed=False, status=status), "refused", code)
+        case Refusal():
+            status = _deny(outcome, 403, "Forbidden")
+            rendered = _render(request.uid, allowed=False, status=status)
+            return Reviewed(rendered, "refused", outcome.code)
+
+
+def refuse_busy(uid: str, namespace: str) -> Reviewed:
+    """The answer to a review for which there is no room; the API server passes its delay on."""
+    refusal = Refusal(
+        "busy",
+        f"too many pods of namespace {namespace or '(unknown)'} are being created at this moment:"
+        " create it again in a second",
+    )
+    status = {**_deny(refusal, 429, "TooManyRequests"), "details": {"retryAfterSeconds": 1}}
+    return Reviewed(_render(uid, allowed=False, status=status), "refused", refusal.code)
 
 
 class _MalformedError(ValueError):
@@ -61,7 +73,7 @@ class _MalformedError(ValueError):
         self.uid = uid
 
 
-def _read(body: bytes) -> _Request:
+def _read(body: bytes | bytearray) -> _Request:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -100,8 +112,8 @@ def _cut(warnings: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _status(code: int, reason: str, message: str) -> dict[str, Any]:
-    return {"code": code, "reason": reason, "message": message}
+def _deny(refusal: Refusal, code: int, reason: str) -> dict[str, Any]:
+    return {"code": code, "reason": reason, "message": f"mca {refusal.code}: {refusal.reason}"}
 
 
 def _render(uid: str, *, allowed: bool, **fields: Any) -> bytes:

@@ -1,6 +1,7 @@
 """One control plane whose API server calls a webhook of ours, for all tests of this folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -42,3 +43,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             yield Served(plane, webhook)
     finally:
         webhook.stop()
+
+
+@pytest.fixture
+def webhook(tmp_path: Path) -> Iterator[WebhookProcess]:
+    process = WebhookProcess(tmp_path).wait()
+    yield process
+    process.stop()

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -152,6 +153,12 @@ class WebhookProcess:
             return response.status, response.read()
         finally:
             connection.close()
+
+    def connect(self) -> ssl.SSLSocket:
+        """A connection for what no client would send."""
+        trust = ssl.create_default_context(cadata=self.authority.pem)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return trust.wrap_socket(plain, server_hostname="localhost")
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""

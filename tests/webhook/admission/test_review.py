@@ -17,7 +17,7 @@ from tests.webhook.admission.scene import (
 from webhook.admission.injection import inject
 from webhook.admission.outcome import Injected
 from webhook.admission.registration import MODES
-from webhook.admission.review import Reviewed, review
+from webhook.admission.review import Reviewed, refuse_busy, review
 
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 STANDARD = MODES["standard"]
@@ -60,6 +60,18 @@ def test_a_refusal_is_told() -> None:
     assert (response["status"]["code"], response["status"]["reason"]) == (403, "Forbidden")
     assert response["status"]["message"].startswith("mca host-network: a pod with hostNetwork has")
     assert reviewed[1:] == ("refused", "host-network")
+
+
+def test_who_finds_no_room_is_told_when_to_come_again() -> None:
+    reviewed = refuse_busy(UID, "team-a")
+    response = json.loads(reviewed.body)["response"]
+    assert (response["uid"], response["allowed"]) == (UID, False)
+    assert response["status"]["message"].startswith("mca busy: too many pods of namespace team-a")
+    assert (response["status"]["code"], response["status"]["details"]) == (
+        429, {"retryAfterSeconds": 1},
+    )  # fmt: skip
+    assert reviewed[1:] == ("refused", "busy")
+    assert b"namespace (unknown) are" in refuse_busy("", "").body
 
 
 def test_a_long_warning_is_cut() -> None:

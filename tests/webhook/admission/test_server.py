@@ -1,55 +1,17 @@
-"""`mca webhook` as a process: its pages, its limits, its certificate and its end."""
+"""`mca webhook` as a process: its port, its certificate and its end."""
 
-import json
 import socket
-import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.controlplane.control_plane import choose_port
 from tests.webhook.admission.scene import WebhookProcess, add_access, make_pod, make_review
 
 
-@pytest.fixture
-def webhook(tmp_path: Path) -> Iterator[WebhookProcess]:
-    process = WebhookProcess(tmp_path).wait()
-    yield process
-    process.stop()
-
-
-def test_its_pages(webhook: WebhookProcess) -> None:
-    assert webhook.call("GET", "/livez") == (200, b"ok\n")
-    assert webhook.call("GET", "/readyz") == (200, b"ok\n")
-    status, body = webhook.call("POST", "/inject/standard", make_review(add_access(make_pod())))
-    assert (status, json.loads(body)["response"]["allowed"]) == (200, True)
-    page = webhook.call("GET", "/metrics")[1].decode()
-    counted = 'mca_admission_reviews_total{code="",mode="standard",result="injected"} 1.0'
-    assert counted in page
-    assert webhook.call("GET", "/inject/standard")[0] == 405
-    assert webhook.call("POST", "/inject/other", b"{}")[0] == 404
-    assert webhook.stop() == 0
-
-
-def test_a_review_has_a_largest_size(webhook: WebhookProcess) -> None:
-    whole = make_review(make_pod())
-    fits = whole + b" " * ((3 << 20) - len(whole))
-    assert webhook.call("POST", "/inject/standard", fits)[0] == 200
-    assert webhook.call("POST", "/inject/standard", fits + b" ")[0] == 413
-
-
-def connect(webhook: WebhookProcess) -> ssl.SSLSocket:
-    trust = ssl.create_default_context(cadata=webhook.authority.pem)
-    plain = socket.create_connection(("127.0.0.1", webhook.port), timeout=30)
-    return trust.wrap_socket(plain, server_hostname="localhost")
-
-
 def test_only_tls_is_spoken(webhook: WebhookProcess) -> None:
-    with connect(webhook) as secure:
+    with webhook.connect() as secure:
         assert secure.version() in ("TLSv1.2", "TLSv1.3")
     with socket.create_connection(("127.0.0.1", webhook.port)) as plain:
         plain.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -58,7 +20,7 @@ def test_only_tls_is_spoken(webhook: WebhookProcess) -> None:
 
 def test_a_new_certificate_is_served_and_a_bad_one_never(webhook: WebhookProcess) -> None:
     def served() -> int:
-        with connect(webhook) as secure:
+        with webhook.connect() as secure:
             return int(str((secure.getpeercert() or {})["serialNumber"]), 16)
 
     first = served()
@@ -85,7 +47,7 @@ def test_it_takes_calls_until_it_has_drained(tmp_path: Path) -> None:
     while webhook.call("GET", "/readyz")[0] != 503:
         assert time.monotonic() < deadline
     body = make_review(add_access(make_pod()))
-    with connect(webhook) as secure:
+    with webhook.connect() as secure:
         head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         secure.sendall(head.encode() + body)
         answer = secure.recv(65536)
@@ -93,13 +55,6 @@ def test_it_takes_calls_until_it_has_drained(tmp_path: Path) -> None:
     assert b"\r\nConnection: close\r\n" in answer
     waiting.join()
     assert codes == [0]
-
-
-def test_a_body_that_does_not_come_ends_with_its_connection(webhook: WebhookProcess) -> None:
-    with connect(webhook) as secure:
-        head = b"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"
-        secure.sendall(head)
-        assert secure.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_by_default_both_families_are_served(tmp_path: Path) -> None:

@@ -1,0 +1,177 @@
+"""What the webhook answers over HTTP, and that no namespace can take it from the others."""
+
+import json
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.webhook.admission.conftest import Served
+from tests.webhook.admission.scene import (
+    WebhookProcess,
+    add_access,
+    make_container,
+    make_pod,
+    make_review,
+)
+
+
+def test_its_pages(webhook: WebhookProcess) -> None:
+    assert webhook.call("GET", "/livez") == (200, b"ok\n")
+    assert webhook.call("GET", "/readyz") == (200, b"ok\n")
+    status, body = webhook.call("POST", "/inject/standard", make_review(add_access(make_pod())))
+    assert (status, json.loads(body)["response"]["allowed"]) == (200, True)
+    page = webhook.call("GET", "/metrics")[1].decode()
+    counted = 'mca_admission_reviews_total{code="",mode="standard",result="injected"} 1.0'
+    assert counted in page
+    assert webhook.call("GET", "/inject/standard")[0] == 405
+    assert webhook.call("POST", "/inject/other", b"{}")[0] == 404
+    assert webhook.stop() == 0
+
+
+def test_a_review_has_a_largest_size(webhook: WebhookProcess) -> None:
+    whole = make_review(make_pod())
+    fits = whole + b" " * ((3 << 20) - len(whole))
+    assert webhook.call("POST", "/inject/standard", fits)[0] == 200
+    assert webhook.call("POST", "/inject/standard", fits + b" ")[0] == 413
+
+
+def test_a_body_that_does_not_come_ends_with_its_connection(webhook: WebhookProcess) -> None:
+    with webhook.connect() as secure:
+        head = b"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"
+        secure.sendall(head)
+        assert secure.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+class Answered(NamedTuple):
+    """How long it took, and what it was."""
+
+    seconds: float
+    response: dict[str, Any]
+
+
+def send(webhook: WebhookProcess, body: bytes) -> Answered:
+    began = time.monotonic()
+    status, answer = webhook.call("POST", "/inject/standard", body)
+    assert status == 200, answer
+    return Answered(time.monotonic() - began, json.loads(answer)["response"])
+
+
+def make_large(namespace: str, containers: int = 500) -> bytes:
+    """A review of 1 MB."""
+    env = [{"name": f"VARIABLE_{i}", "value": "x" * 60} for i in range(20)]
+    pod = make_pod(*(make_container(f"c{i}", env=env) for i in range(containers)))
+    return make_review(add_access(pod), namespace=namespace)
+
+
+class Flood:
+    """Large reviews of one namespace, many at a time, by clients that come again when told."""
+
+    def __init__(self, webhook: WebhookProcess, namespace: str, senders: int) -> None:
+        self.answers: list[Answered] = []
+        self._webhook, self._body = webhook, make_large(namespace)
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
+
+    def _send(self) -> None:
+        while not self._ending.is_set():
+            self.answers.append(answer := send(self._webhook, self._body))
+            if not answer.response["allowed"]:
+                self._ending.wait(answer.response["status"]["details"]["retryAfterSeconds"])
+
+    def __enter__(self) -> "Flood":
+        for thread in self._threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while len(self.answers) < len(self._threads):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def list_served(self) -> list[float]:
+        """The seconds of those that had their turn."""
+        return [answer.seconds for answer in self.answers if answer.response["allowed"]]
+
+    def list_refused(self) -> list[dict[str, Any]]:
+        """What the others were told."""
+        return [item.response["status"] for item in self.answers if not item.response["allowed"]]
+
+
+def test_79_a_flood_of_one_namespace_does_not_hold_back_another(webhook: WebhookProcess) -> None:
+    """Another's reviews, of its size too, are answered while its own stand in line."""
+    small = make_review(add_access(make_pod()), namespace="other")
+    large = make_large("other")
+    light: list[Answered] = []
+    heavy: list[Answered] = []
+    lives: list[float] = []
+    with Flood(webhook, "flood", senders=24) as flood:
+        for _ in range(6):
+            light.append(send(webhook, small))
+            heavy.append(send(webhook, large))
+            began = time.monotonic()
+            assert webhook.call("GET", "/livez")[0] == 200
+            lives.append(time.monotonic() - began)
+    assert all(answer.response["allowed"] for answer in [*light, *heavy])
+    waited = statistics.median(flood.list_served())
+    assert statistics.median(answer.seconds for answer in heavy) < waited / 2
+    assert statistics.median(answer.seconds for answer in light) < waited / 4
+    assert statistics.median(lives) < waited / 4
+    refused = flood.list_refused()
+    assert {(status["code"], status["reason"]) for status in refused} == {(429, "TooManyRequests")}
+    assert refused[0]["message"].startswith("mca busy: too many pods of namespace flood are")
+    assert read_peak_mb(webhook) < 300
+
+
+def read_peak_mb(webhook: WebhookProcess) -> float:
+    status = Path(f"/proc/{webhook.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+@pytest.fixture
+def crowded(served: Served) -> Iterator[str]:
+    """A namespace all of whose room is taken: by reviews that do not come.
+
+    Each takes a MiB, with what counts for its connection, of 24 that one namespace may hold.
+    """
+    namespace = "crowded"
+    served.create_namespace(namespace, injection="enabled")
+    served.create_namespace("roomy", injection="enabled")
+    start = make_review(make_pod(), namespace=namespace)[:400]
+    size = (1 << 20) - (64 << 10)
+    head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(30):
+            connection = stack.enter_context(served.webhook.connect())
+            connection.sendall(head.encode() + start.ljust(2048))
+        yield namespace
+
+
+@pytest.mark.apiserver
+def test_79_the_api_server_fails_closed_and_says_when_to_come_again(
+    served: Served, crowded: str
+) -> None:
+    deadline = time.monotonic() + 8  # less than a body may take
+    while True:
+        answer = served.plane.request("POST", f"/api/v1/namespaces/{crowded}/pods", make_pod())
+        if answer.status == 429:
+            break
+        assert time.monotonic() < deadline, answer.body
+        assert answer.status == 201, answer.body
+        name = f"/api/v1/namespaces/{crowded}/pods/web-0"
+        served.plane.request("DELETE", name, {"gracePeriodSeconds": 0})
+        time.sleep(0.1)
+    assert "mca busy: too many pods of namespace crowded are being created" in str(answer.json())
+    assert answer.headers["Retry-After"] == "1"
+    answer = served.plane.request("POST", "/api/v1/namespaces/roomy/pods", make_pod())
+    assert answer.status == 201, answer.body
