@@ -125,5 +125,5 @@ def _name(expressions: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _fold(expression: str) -> str:
-    """One line: indentation is the source's, not CEL's (no literal of ours holds a line break)."""
-    return " ".join(expression.split())
+    """One line: indentation is the source's, not CEL's. Literals hold spaces, but no line break."""
+    return " ".join(filter(None, map(str.strip, expression.splitlines())))

@@ -32,6 +32,14 @@ def test_each_guard_is_one_policy_that_denies_in_doubt_and_one_binding() -> None
         }
 
 
+def test_a_name_stays_as_it_is_given() -> None:
+    """Another number of spaces is another user."""
+    settings = replace(SETTINGS, admin_users=("two  gaps",), audiences=(" a  b ",))
+    text = "".join(str(manifest) for manifest in render_manifests(settings))
+    assert '"two  gaps"' in text
+    assert '" a  b "' in text
+
+
 def test_every_refusal_says_what_to_do() -> None:
     for guard in make_guards(SETTINGS):
         for validation in guard.validations:
