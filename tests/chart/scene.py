@@ -112,6 +112,7 @@ def _merge(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
         if isinstance(each, Mapping) and isinstance(default.get(key), Mapping)
         else each
         for key, each in both.items()
+        if each is not None
     }
 
 

@@ -89,6 +89,7 @@ def test_with_each_odd_value_alone(helm: Helm, path: str, value: Any) -> None:
     [
         ("webhook.priorityClassName", ""),
         ("webhook.resources", {}),
+        ("webhook.resources", {"limits": None}),
         ("admins.groups", []),
         ("certManager.enabled", False),
         ("serviceMonitor.enabled", False),
@@ -99,6 +100,15 @@ def test_odd_but_for_one(helm: Helm, path: str, value: Any) -> None:
     """Empty ones leave nothing behind."""
     values = change(ODD, path, value)
     assert helm.template(values) == build(values)
+
+
+def test_packed_it_is_the_same(helm: Helm, tmp_path: Path) -> None:
+    told = helm.run("package", str(CHART), "--destination", str(tmp_path))
+    package = told.strip().rpartition(" ")[2]
+    packed = helm.run("template", "mca", package, "--namespace", "mca-system", values=IMAGES)
+    assert packed == helm.run(
+        "template", "mca", str(CHART), "--namespace", "mca-system", values=IMAGES
+    )
 
 
 def test_the_yaml_explains_every_right(helm: Helm) -> None:

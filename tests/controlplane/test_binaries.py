@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import BinaryMissingError, binaries
+from tests.controlplane import BinaryMissingError, __main__ as command, binaries
 
 RECIPE = binaries.RECIPES["etcd"]
 
@@ -96,6 +96,19 @@ def test_a_failed_build_says_so_and_leaves_nothing(tmp_path: Path) -> None:
         binaries.find_binary("etcd")
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
     assert sorted(left) == ["controlplane", "mca"]
+
+
+def test_those_of_charts_are_built_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_go(tmp_path / "path")
+    named = {}
+    for arguments in (["binaries"], ["binaries", "--charts"]):
+        monkeypatch.setattr(sys, "argv", ["controlplane", *arguments])
+        assert command.main() == 0
+        named[len(arguments)] = {Path(line).name for line in capsys.readouterr().out.split()}
+    assert named[1] == binaries.RECIPES.keys()
+    assert named[2] - named[1] == binaries.CHART_RECIPES.keys() == {"helm", "kubeconform"}
 
 
 def test_no_go_is_one_clear_sentence(tmp_path: Path) -> None:

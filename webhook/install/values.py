@@ -141,7 +141,7 @@ VALUES: Final = (
             "additionalProperties": False,
             "properties": {"requests": _RESOURCES, "limits": _RESOURCES},
         },
-        text="Requests and limits of each webhook",
+        text="Requests and limits of each webhook; limits: null for none",
     ),
     Value(
         path="webhook.priorityClassName",
