@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhook.admission.environment import ServerSettings, parse_environment
+from webhook.admission.environment import TABLE, ServerSettings, parse_environment
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
 
@@ -84,6 +84,11 @@ def test_its_environment_is_what_the_process_reads() -> None:
     assert parsed.injection.resources == settings.sidecar_resources
     assert parsed.injection.audiences == {"vault", "sts.example.com"}
     assert (parsed.host, parsed.port) == ("::", 8443)
+
+
+def test_it_is_told_nothing_that_it_does_not_know() -> None:
+    known = {setting.variable for setting in TABLE}
+    assert {each["name"] for each in find_pod(PLAIN)["containers"][0]["env"]} <= known
 
 
 def test_plain_settings_mean_the_defaults_of_the_process() -> None:
