@@ -80,6 +80,8 @@ def _set_address(env: list[RawObject], api_port: int) -> list[RawObject]:
     """What is there is replaced in its place; the others come first, for `$(...)` further down."""
     wanted = {_HOST: _ADDRESS, **dict.fromkeys(_PORTS, str(api_port))}
     missing = dict(wanted)
+    if wanted.keys().isdisjoint([item["name"] for item in env]):
+        return [*({"name": name, "value": text} for name, text in wanted.items()), *env]
     adapted = []
     for item in env:
         name = item["name"]

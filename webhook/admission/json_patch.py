@@ -38,6 +38,8 @@ def _diff_objects(
             found.append({"op": "remove", "path": f"{path}/{_escape(key)}"})
         elif value is not new[key]:
             _diff(value, new[key], f"{path}/{_escape(key)}", found)
+    if new.keys() <= old.keys():
+        return
     for key, value in new.items():
         if key not in old:
             found.append({"op": "add", "path": f"{path}/{_escape(key)}", "value": value})
@@ -66,12 +68,13 @@ def _skip_same(old: list[Any], new: list[Any]) -> tuple[int, int, int]:
 
 
 def _splice(start: int, end: int, values: list[Any], path: str, found: list[RawOperation]) -> None:
-    found.extend(
-        {"op": "remove", "path": f"{path}/{index}"} for index in reversed(range(start, end))
-    )
-    found.extend(
-        {"op": "add", "path": f"{path}/{start}", "value": value} for value in reversed(values)
-    )
+    if start < end:
+        found += [
+            {"op": "remove", "path": f"{path}/{index}"} for index in range(end - 1, start - 1, -1)
+        ]
+    if values:
+        place = f"{path}/{start}"
+        found += [{"op": "add", "path": place, "value": value} for value in reversed(values)]
 
 
 def _pair(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from webhook.admission.outcome import RawObject
 DIRECT: Final = ("127.0.0.1", "localhost", "::1", "kubernetes.default.svc")
 # Where names are captured: the others of them.
 DIRECT_BY_NAME: Final = (*DIRECT, "kubernetes.default", "kubernetes.default.svc.cluster.local")
+_PROXY: Final = "_proxy"
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 # Programs read the one or the other, and most the lower one first.
 EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
@@ -18,7 +19,10 @@ _ENDS: Final = (",".join(DIRECT_BY_NAME), ",".join(DIRECT))
 
 def add_exceptions(env: list[RawObject], direct: tuple[str, ...] = DIRECT) -> list[RawObject]:
     """The variables, with ours among the exceptions wherever a proxy is set."""
-    if not any(item["name"].lower() in _PROXIES for item in env):
+    # Nearly no container sets one: all names are looked at in one go first.
+    if _PROXY not in (names := "\n".join([item["name"] for item in env]).lower()):
+        return env
+    if _PROXIES.isdisjoint(names.split("\n")):
         return env
     given = {item["name"]: item for item in env if item["name"] in EXCEPTIONS}
     if any(item.get("valueFrom") is not None for item in given.values()):

@@ -55,9 +55,8 @@ def _find_references(container: RawObject) -> Iterator[Refusal]:
     mounts = [item["name"] for item in container.get("volumeMounts") or ()]
     named = [name for name in mounts if name != CLIENTS_VOLUME]
     named += [item["name"] for item in container.get("volumeDevices") or ()]
-    for item in container.get("env") or ():
-        reference = (item.get("valueFrom") or {}).get("fileKeyRef") or {}
-        named.append(reference.get("volumeName") or "")
+    sources = [item["valueFrom"] for item in container.get("env") or () if item.get("valueFrom")]
+    named += [(source.get("fileKeyRef") or {}).get("volumeName") or "" for source in sources]
     for name in filter(is_ours, named):
         yield Refusal(
             "reserved-volume",

@@ -1,7 +1,7 @@
 """Which pods get a sidecar, which are skipped or refused, and what nothing can bring along."""
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,6 +77,39 @@ def test_refused_everywhere(pod: dict[str, Any], code: str) -> None:
     outcome = plan_patch(pod, STANDARD, SETTINGS)
     assert isinstance(outcome, Refusal)
     assert outcome.code == code
+
+
+MALFORMED: list[tuple[Any, str]] = [
+    ([], "the pod is not an object"),
+    ({"spec": None}, "spec is missing"),
+    ({"spec": {"containers": "app"}}, "spec.containers is not a list"),
+    ({"spec": {"containers": [None]}}, "spec.containers[0] is null"),
+    (add_access(make_pod(make_container(env=[{"value": "x"}]))),
+     "spec.containers[0].env[0].name is missing"),
+    (make_pod(make_container(volumeMounts=[{"name": "x"}])),
+     "spec.containers[0].volumeMounts[0].mountPath is missing"),
+    (make_pod(metadata={}, volumes=["x"]), "spec.volumes[0] is not an object"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pod", "problem"), MALFORMED)
+@pytest.mark.parametrize("offline", [False, True])
+def test_what_cannot_be_read_is_told_with_its_path(pod: Any, problem: str, offline: bool) -> None:
+    outcome = inject(pod, STANDARD, SETTINGS, offline=offline)
+    told = f"{problem}: this is not a pod that can be read"
+    assert outcome == Refusal("malformed", told)
+
+
+def test_a_file_may_say_what_the_api_server_would_not_have_sent() -> None:
+    pod = make_pod(make_container(securityContext={"runAsUser": "64430"}))
+    outcome = inject(pod, ENFORCED, SETTINGS, offline=True)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "malformed"
+
+
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_pod() -> None:
+    with pytest.raises(AttributeError):
+        inject(add_access(make_pod()), STANDARD, cast("Any", None))
 
 
 def test_a_namespace_that_is_not_enabled() -> None:
