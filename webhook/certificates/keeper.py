@@ -30,7 +30,8 @@ from webhook.kube import KubeError, RawDocument
 
 _LONGEST_PAUSE_S: Final = 15.0
 # After a write, or after another replica's, what to do next is seen at the next look.
-_SHORT_PAUSE_S: Final = 0.05
+_SHORT_PAUSE_S: Final = 0.1
+_AFTER_FAILURE_S: Final = 2.0
 
 
 class Audience(Protocol):
@@ -81,91 +82,84 @@ class Keeper:
             self._say("authorities_replaced", *stored.problems)
         else:
             self._say("authorities_ignored", *stored.problems)
-        return write is not None and self._do(write, look, now)
+        if write is not None:
+            self._do(write, look, now)
+        return write is not None
 
-    def sign(self) -> None:
+    def sign(self) -> bool:
         """Make the next serving certificate if it is time, by what was last seen."""
         if self.look is None:
-            return
+            return False
         now = self.clock()
         issuer = choose_issuer(self.look.view, self.serving, self.lifetimes, now)
         if issuer is None:
-            return
+            return False
         authority = self.look.stored.pairs[issuer]
         pair = sign_serving(authority, self.names, now, self.lifetimes.serving_s)
         until = pair.certificate.not_after
         self.audience.take(pair)
         self.serving = Serving(issuer, now, until)
         log_event("info", "certificate_signed", authority=issuer[:16], seconds=round(until - now))
+        return True
 
     def run(self) -> None:
         """Go on for ever: at each change of what is shared, and from time to time."""
         changed = threading.Event()
         for place in self.shared.places:
             threading.Thread(target=self._follow, args=(*place, changed), daemon=True).start()
-        longest = min(_LONGEST_PAUSE_S, self.lifetimes.settle_s / 4, self.lifetimes.serving_s / 10)
         while True:
             changed.clear()
-            again = self.attempt()
-            if again:
+            if changed.wait(self.attempt()):
+                # Nobody who writes the same objects all the time makes us as busy.
                 time.sleep(_SHORT_PAUSE_S)
-            else:
-                changed.wait(longest)
 
-    def attempt(self) -> bool:
-        """`advance`, whatever comes of it; the audience is told where that leaves us."""
-        problem, again = "", False
-        try:
-            again = self.advance()
-        except KubeError as error:
-            problem = str(error)
-        except Exception as error:  # noqa: BLE001 - this thread must outlive a bug, and tell it
-            problem = f"{type(error).__name__} while keeping certificates"
+    def attempt(self) -> float:
+        """`advance`, whatever comes of it, tell where that leaves us; the pause until the next."""
+        times = self.lifetimes
+        pause = min(_LONGEST_PAUSE_S, times.settle_s / 4, times.serving_s / 10)
+        wrote, problem = _try(self.advance)
+        if wrote:
+            pause = _SHORT_PAUSE_S
         if problem:
+            pause = min(pause, _AFTER_FAILURE_S)
             self._say("certificates_kept_as_they_are", problem)
             self.audience.count(repair=False)
-            self.sign()
-        now = self.clock()
+            _try(self.sign)
         lack = ""
-        if self.serving is None or self.serving.not_after <= now:
+        if self.serving is None or self.serving.not_after <= self.clock():
             lack = f"no certificate: {problem or 'its CA is not in the caBundle yet'}"
         known = self.look.view.authorities if self.look else ()
         self.audience.tell(lack, known[-1].not_after if known else 0.0)
-        return again
+        return pause
 
-    def _do(self, write: Write, look: Look, now: float) -> bool:
+    def _do(self, write: Write, look: Look, now: float) -> None:
         match write:
             case Mint(kept):
                 pair = make_authority(now, self.lifetimes.authority_s)
-                log_event("info", "authority_made", authority=pair.certificate.id[:16])
-                return self._store(look, look.stored.select(kept).add(pair))
+                if self._store(look, look.stored.select(kept).add(pair)):
+                    log_event("info", "authority_made", authority=pair.certificate.id[:16])
             case Drop(kept):
-                return self._store(look, look.stored.select(kept))
+                self._store(look, look.stored.select(kept))
             case Note(published, leaving):
                 authorities = tuple(
                     replace(known, published=now) if known.id in published else known
                     for known in look.stored.authorities
                 )
-                return self._store(
-                    look, replace(look.stored, authorities=authorities, leaving=leaving)
-                )
+                self._store(look, replace(look.stored, authorities=authorities, leaving=leaving))
             case Publish(trusted):
-                return self._publish(look, trusted)
+                self._publish(look, trusted)
 
     def _store(self, look: Look, stored: Stored) -> bool:
-        self.shared.store(look.secret, render_data(stored))
-        return True
+        return self.shared.store(look.secret, render_data(stored))
 
-    def _publish(self, look: Look, trusted: tuple[str, ...]) -> bool:
-        if look.registration is None:
-            return False
+    def _publish(self, look: Look, trusted: tuple[str, ...]) -> None:
+        if look.registration is None:  # then there is no caBundle that could differ
+            return
         known = {found.id: found.pem for found in _list_trusted(look.registration)}
         known |= {identity: pair.certificate.pem for identity, pair in look.stored.pairs.items()}
-        pem = "".join(known[identity] for identity in trusted)
-        if self.shared.publish(look.registration, pem):
+        if self.shared.publish(look.registration, "".join(known[identity] for identity in trusted)):
             self.audience.count(repair=True)
             log_event("info", "ca_bundle_written", authorities=len(trusted))
-        return True
 
     def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
         while True:
@@ -181,6 +175,16 @@ class Keeper:
         if problems and (event, *problems) != self.told:
             log_event("warning", event, problem="; ".join(problems))
         self.told = (event, *problems)
+
+
+def _try(work: Callable[[], bool]) -> tuple[bool, str]:
+    """What came of it, and what is wrong."""
+    try:
+        return work(), ""
+    except KubeError as error:
+        return False, str(error)
+    except Exception as error:  # noqa: BLE001 - the thread must outlive a bug, and tell it
+        return False, f"{type(error).__name__} while keeping certificates"
 
 
 def make_view(registration: Registration | None, stored: Stored) -> View:

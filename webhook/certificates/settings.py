@@ -13,8 +13,8 @@ T = TypeVar("T")
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DAY_S: Final = 86400
 # The smallest are for trials: what is shorter has ended before API servers learn of it.
-_AUTHORITY_S: Final = (30, 3653 * _DAY_S)
-_SERVING_S: Final = (10, 90 * _DAY_S)
+_AUTHORITY_S: Final = (10, 3653 * _DAY_S)
+_SERVING_S: Final = (5, 90 * _DAY_S)
 _SETTLE_S: Final = (1, _DAY_S)
 # A CA is renewed after two thirds of its life: in the rest, half of it at most, its successor
 # has to be trusted and every certificate signed anew.

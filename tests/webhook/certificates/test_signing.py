@@ -42,46 +42,48 @@ def shake_hands(serving: Pair, trusted: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_serving_certificate_is_verified_by_its_authority(name: str) -> None:
-    authority = make_authority(NOW, 1000)
-    serving = sign_serving(authority, NAMES, NOW, 100)
+    authority = make_authority(NOW, 100_000)
+    serving = sign_serving(authority, NAMES, NOW, 10_000)
     shake_hands(serving, authority.certificate.pem, name)
     # Beside others in a bundle, too.
-    shake_hands(serving, make_authority(NOW, 9).certificate.pem + authority.certificate.pem, name)
+    shake_hands(
+        serving, make_authority(NOW, 9_000).certificate.pem + authority.certificate.pem, name
+    )
     with pytest.raises(
         ssl.SSLCertVerificationError, match=r"self-signed|unable to get local issuer"
     ):
-        shake_hands(serving, make_authority(NOW, 1000).certificate.pem, name)
+        shake_hands(serving, make_authority(NOW, 100_000).certificate.pem, name)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         shake_hands(serving, authority.certificate.pem, f"x{name}")
 
 
 def test_lives() -> None:
-    authority = make_authority(NOW, 1000)
+    authority = make_authority(NOW, 100_000)
     made = authority.certificate
-    assert (made.not_before, made.not_after) == (NOW - BACKDATED_S, NOW + 1000)
-    for life, until in ((100, NOW + 100), (5000, NOW + 1000)):
+    assert (made.not_before, made.not_after) == (NOW - BACKDATED_S, NOW + 100_000)
+    for life, until in ((10_000, NOW + 10_000), (500_000, NOW + 100_000)):
         signed = sign_serving(authority, NAMES, NOW, life).certificate
         assert (signed.not_before, signed.not_after) == (NOW - BACKDATED_S, until)
 
 
 def test_each_is_its_own() -> None:
-    first, second = make_authority(NOW, 1000), make_authority(NOW, 1000)
+    first, second = make_authority(NOW, 100_000), make_authority(NOW, 100_000)
     assert first.certificate.id != second.certificate.id
     subjects = {x509.load_pem_x509_certificate(p.certificate.pem.encode()).subject
         for p in (first, second)}  # fmt: skip
     assert len(subjects) == 2
     assert first.key_pem != second.key_pem
-    assert first.key_pem != sign_serving(first, NAMES, NOW, 100).key_pem
+    assert first.key_pem != sign_serving(first, NAMES, NOW, 10_000).key_pem
 
 
 def test_no_repr_shows_a_key() -> None:
-    pair = make_authority(NOW, 1000)
+    pair = make_authority(NOW, 100_000)
     assert "PRIVATE" not in repr(pair)
     assert pair.key_pem not in repr([pair])
 
 
 def test_an_authority_signs_nothing_but_servers() -> None:
-    authority = make_authority(NOW, 1000)
+    authority = make_authority(NOW, 100_000)
     found = x509.load_pem_x509_certificate(authority.certificate.pem.encode())
     constraints = found.extensions.get_extension_for_class(x509.BasicConstraints)
     assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (
@@ -89,7 +91,7 @@ def test_an_authority_signs_nothing_but_servers() -> None:
     )  # fmt: skip
     usage = found.extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.key_cert_sign, usage.crl_sign, usage.digital_signature) == (True, True, False)
-    signed = sign_serving(authority, NAMES, NOW, 100)
+    signed = sign_serving(authority, NAMES, NOW, 10_000)
     leaf = x509.load_pem_x509_certificate(signed.certificate.pem.encode())
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert isinstance(leaf.public_key(), ec.EllipticCurvePublicKey)
@@ -99,7 +101,7 @@ def test_an_authority_signs_nothing_but_servers() -> None:
 
 
 def test_bundles_are_read_in_order() -> None:
-    pairs = [make_authority(NOW, 1000) for _ in range(3)]
+    pairs = [make_authority(NOW, 100_000) for _ in range(3)]
     certificates = tuple(pair.certificate for pair in pairs)
     assert read_certificates("\n".join(known.pem for known in certificates)) == certificates
     assert read_certificates(" \n") == ()
@@ -109,13 +111,13 @@ def test_bundles_are_read_in_order() -> None:
 
 
 def test_an_authority_is_read_as_it_was_made() -> None:
-    pair = make_authority(NOW, 1000)
+    pair = make_authority(NOW, 100_000)
     assert read_authority(pair.certificate.pem, pair.key_pem) == pair
 
 
 def test_what_cannot_sign_is_refused() -> None:
-    pair, other = make_authority(NOW, 1000), make_authority(NOW, 1000)
-    serving = sign_serving(pair, NAMES, NOW, 100)
+    pair, other = make_authority(NOW, 100_000), make_authority(NOW, 100_000)
+    serving = sign_serving(pair, NAMES, NOW, 10_000)
     foreign = ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
