@@ -99,11 +99,17 @@ def _mark(items: list[Any]) -> Iterator[tuple[str, int]]:
     """What makes an item the same one in both lists, and how many such came before."""
     seen: dict[str, int] = {}
     for item in items:
-        key = next((key for key in _KEYS if key in item), None) if isinstance(item, dict) else None
-        mark = repr(item) if key is None else f"{key}={item[key]!r}"
+        mark = _name(item) if isinstance(item, dict) else repr(item)
         count = seen.get(mark, 0)
         yield mark, count
         seen[mark] = count + 1
+
+
+def _name(item: dict[str, Any]) -> str:
+    for key in _KEYS:
+        if key in item:
+            return f"{key}={item[key]!r}"
+    return repr(item)
 
 
 def _escape(key: str) -> str:

@@ -52,6 +52,17 @@ async def test_who_comes_in_the_same_round_waits_for_its_turn() -> None:
     assert had == ["a1", "a2", "b1", "a3"]
 
 
+async def test_as_many_at_once_as_there_are_turns() -> None:
+    turns = Turns(2)
+    had, tasks = await line_up(turns, ["a1", "a2", "a3", "a4", "b1"])
+    assert had == ["a1", "a2"]
+    await asyncio.gather(*tasks)
+    assert had == ["a1", "a2", "a3", "b1", "a4"]
+    had, tasks = await line_up(turns, ["a1", "a2", "a3"])
+    assert had == ["a1", "a2"]
+    await asyncio.gather(*tasks)
+
+
 async def test_who_gives_up_is_passed_over() -> None:
     had, tasks = await line_up(Turns(), ["a1", "a2", "b1", "a3"])
     tasks[1].cancel()
