@@ -1,0 +1,202 @@
+"""A machine that runs the webhook's pods as processes, so that a bare control plane has what a
+cluster has: pods that become ready, endpoints, and a Service that the API server can call.
+
+Owns what scheduler and kubelet do, as far as that takes. Pods listen at this machine's own address:
+the API server dials no loopback of a pod. Must not know what is installed, but for its namespace.
+"""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.controlplane import ControlPlane
+from tests.webhook.cli.run.scene import MCA
+
+NAME = "node-1"
+PORT = 8443
+_BEAT_S = 5.0
+_POLL_S = 0.1
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def find_address() -> str:
+    """Of this machine, as others would see it. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+class Node:
+    """All pods of one namespace share one process; a pod of another form has it begin anew."""
+
+    def __init__(self, plane: ControlPlane, folder: Path, namespace: str = "mca-system") -> None:
+        self._plane = plane
+        self._folder = folder
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+        self._namespace = namespace
+        self._address = find_address()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._form: Any = None
+        self._log = (folder / "pods.log").open("ab")
+        self.problem = ""
+        # Pods become ready only while it is set.
+        self.healthy = True
+
+    def __enter__(self) -> Self:
+        self._plane.create("/api/v1/nodes", {"metadata": {"name": NAME}})
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+        self.stop_process()
+        self._log.close()
+        assert not self.problem, self.problem
+
+    def log(self) -> str:
+        """What the pods' process has printed."""
+        return (self._folder / "pods.log").read_text()
+
+    def stop_process(self) -> None:
+        """End it, as the pods' containers would be; it comes back with the next look at a pod."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=30)
+
+    def _live(self) -> None:
+        beat = 0.0
+        while not self._ending.wait(_POLL_S):
+            try:
+                if time.monotonic() - beat > _BEAT_S:
+                    self._tell_alive()
+                    beat = time.monotonic()
+                pods = self._plane.request("GET", self._pods).json()["items"]
+                for pod in pods:
+                    self._care_for(pod)
+                if pods:
+                    # In a rollout the newest pods take the process over.
+                    self._run(max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]))
+            except (OSError, HTTPException):
+                continue  # the API server is away
+            except Exception as error:  # noqa: BLE001 - a thread's end must be seen
+                self.problem = f"{type(error).__name__}: {error}"
+                return
+
+    def _tell_alive(self) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+                 "lastHeartbeatTime": now, "lastTransitionTime": now}  # fmt: skip
+        self._patch(f"/api/v1/nodes/{NAME}/status", {"status": {"conditions": [ready]}})
+
+    def _care_for(self, pod: dict[str, Any]) -> None:
+        name = pod["metadata"]["name"]
+        path = f"{self._pods}/{name}"
+        if pod["metadata"].get("deletionTimestamp"):
+            self._plane.request("DELETE", path, {"gracePeriodSeconds": 0})
+        elif not pod["spec"].get("nodeName"):
+            target = {"target": {"apiVersion": "v1", "kind": "Node", "name": NAME}}
+            self._plane.request("POST", f"{path}/binding", {"metadata": {"name": name}, **target})
+        else:
+            self._report(pod, path)
+
+    def _run(self, pod: dict[str, Any]) -> None:
+        (container,) = pod["spec"]["containers"]
+        form = [container[key] for key in ("image", "args", "env")]
+        if not self.healthy:
+            self.stop_process()
+        elif self._process is None or self._form != form:
+            self.stop_process()
+            self._form = form
+            self._process = subprocess.Popen(
+                [MCA, *container["args"]],
+                env=self._make_environment(container),
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _make_environment(self, container: dict[str, Any]) -> dict[str, str]:
+        """As the pod says it, but for the address; and the account's token, as the kubelet does."""
+        told = {item["name"]: item.get("value", self._namespace) for item in container["env"]}
+        kubeconfig = self._folder / "account.kubeconfig"
+        kubeconfig.write_text(json.dumps(self._make_kubeconfig()))
+        coverage = {key: text for key, text in os.environ.items() if key.startswith("COVERAGE_")}
+        return {
+            "PATH": os.environ["PATH"],
+            **coverage,
+            **told,
+            "KUBECONFIG": str(kubeconfig),
+            "MCA_WEBHOOK_LISTEN": f"{self._address}:{PORT}",
+            "MCA_WEBHOOK_DRAIN": "0",
+        }
+
+    def _make_kubeconfig(self) -> dict[str, Any]:
+        cluster = {
+            "server": self._plane.url,
+            "certificate-authority": str(self._plane.authority.file),
+        }
+        token = self._plane.token(self._namespace, "mca-webhook")
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "pod",
+            "contexts": [{"name": "pod", "context": {"cluster": "it", "user": "account"}}],
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "account", "user": {"token": token}}],
+        }
+
+    def _report(self, pod: dict[str, Any], path: str) -> None:
+        ready = "True" if self._is_ready() else "False"
+        found = {item["type"]: item["status"] for item in pod["status"].get("conditions") or ()}
+        if found.get("Ready") == ready:
+            return
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        conditions = [
+            {"type": kind, "status": ready, "lastTransitionTime": now}
+            for kind in ("Ready", "ContainersReady")
+        ]
+        status = {
+            "phase": "Running",
+            "podIP": self._address,
+            "podIPs": [{"ip": self._address}],
+            "hostIP": self._address,
+            "startTime": now,
+            "conditions": conditions,
+        }
+        self._patch(f"{path}/status", {"status": status})
+
+    def _is_ready(self) -> bool:
+        """As the kubelet asks, which verifies no certificate."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = HTTPSConnection(self._address, PORT, timeout=2, context=context)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _patch(self, path: str, change: Any) -> None:
+        self._plane.request("PATCH", path, json.dumps(change).encode(), headers=_MERGE)
