@@ -1,0 +1,108 @@
+"""The chart with its webhook at work: the pods of its Deployment run, the API server calls them.
+
+What they may do is what they do, and an upgrade to another image holds no pod back.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.chart.scene import CHART, IMAGES, SIDECAR, Helm
+from tests.chart.test_release import Site
+from tests.chart.test_templates import build, change
+from tests.controlplane import Answer, ControlPlane
+from tests.manifests.scene import ENFORCED, wait_until
+from tests.webhook.cli.install.node import Node
+
+pytestmark = pytest.mark.apiserver
+RELEASE = ("mca", str(CHART), "--namespace", "mca-system")
+DEPLOYMENT = "/apis/apps/v1/namespaces/mca-system/deployments/mca-webhook"
+REGISTRATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/mca"
+ACCOUNT = "system:serviceaccount:mca-system:mca-webhook"
+NEWER = f"registry.example.com/mca-sidecar@sha256:{'9' * 64}"
+
+
+class Running(NamedTuple):
+    """An enforced namespace `team`, and the audit log from before the installation on."""
+
+    site: Site
+    mark: int
+
+    def create(self) -> Answer:
+        """A pod as people write them; nothing is stored."""
+        pod = {"metadata": {"name": "it"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+        return self.site.plane.request("POST", "/api/v1/namespaces/team/pods?dryRun=All", pod)
+
+    def find_image(self) -> str:
+        """That of the sidecar which a new pod gets; why there is none, else."""
+        answer = self.create()
+        if answer.status != 201:
+            return str(answer.json()["message"])
+        return str(answer.json()["spec"]["initContainers"][0]["image"])
+
+    def upgrade(self, *previous: str) -> None:
+        """To the newer sidecar."""
+        values = change(IMAGES, "image.sidecar", NEWER)
+        values = change(values, "image.previousSidecars", list(previous))
+        self.site.helm.run("upgrade", *RELEASE, values=values)
+
+    def wait_for(self, holds: Callable[[str], bool]) -> None:
+        """Until new pods get such an image."""
+        wait_until(lambda: holds(self.find_image()), timeout_s=60)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("running")
+    # Services have no addresses here: the API server calls the pods behind them.
+    flags = {"enable-aggregator-routing": "true"}
+    with ControlPlane(controller_manager=True, flags=flags) as plane, Node(plane, folder):
+        site = Site(plane, Helm(folder, plane.admin_kubeconfig()))
+        running = Running(site, plane.audit.mark())
+        site.helm.run("install", *RELEASE, "--create-namespace", values=IMAGES)
+        plane.create("/api/v1/namespaces", {"metadata": {"name": "team", "labels": ENFORCED}})
+        wait_until(lambda: site.get(DEPLOYMENT)["status"].get("readyReplicas") == 2, timeout_s=60)
+        running.wait_for(lambda image: image == SIDECAR)
+        yield running
+
+
+def test_its_rights_are_those_that_it_uses(running: Running) -> None:
+    """None is missing and none is idle, by the API server's own audit log."""
+    granted = {
+        (resource, name, verb)
+        for key, role in build(IMAGES).items()
+        if key[0] in ("Role", "ClusterRole")
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for name in rule["resourceNames"]
+        for verb in rule["verbs"]
+    }
+    used = set()
+    for event in running.site.plane.audit.since(running.mark):
+        if event["user"]["username"] == ACCOUNT:
+            assert event["annotations"]["authorization.k8s.io/decision"] == "allow", event
+            target: dict[str, Any] = event["objectRef"]
+            used.add((target["resource"], target["name"], event["verb"]))
+    assert used == granted
+
+
+def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> None:
+    """Webhooks that put in the image before are still there: here, for as long as we look."""
+    bundles = read_bundles(running)
+    running.site.patch(DEPLOYMENT, {"spec": {"paused": True}})
+    running.upgrade()
+    running.wait_for(lambda told: "'mca-final-pods'" in told)
+    running.upgrade(SIDECAR)
+    running.wait_for(lambda image: image == SIDECAR)
+    running.site.patch(DEPLOYMENT, {"spec": {"paused": None}})
+    running.wait_for(lambda image: image == NEWER)
+    # And what they filled in is as it was.
+    assert read_bundles(running) == bundles
+
+
+def read_bundles(running: Running) -> list[str]:
+    webhooks = running.site.get(REGISTRATION)["webhooks"]
+    bundles = [str(each["clientConfig"]["caBundle"]) for each in webhooks]
+    assert all(bundles)
+    return bundles
