@@ -18,7 +18,16 @@ if __name__ == "__main__":  # so that `python bench/run.py` works too
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import adapter
-from bench.figures import bulk, connections, decision, latency, start, throughput, watches
+from bench.figures import (
+    bulk,
+    connections,
+    decision,
+    latency,
+    reviews,
+    start,
+    throughput,
+    watches,
+)
 from bench.load import Server, build_loadgen
 from bench.machine import describe_machine
 from bench.origin import TLS_NAME, Origin
@@ -83,6 +92,12 @@ def measure_decision(stage: Stage) -> list[Section]:
     return decision.measure(rounds=20 if stage.quick else 60)
 
 
+def measure_reviews(stage: Stage) -> list[Section]:
+    """The admission webhook, beside a bare handler."""
+    rounds, seconds = (3, 2.0) if stage.quick else (6, 3.0)
+    return reviews.measure(stage.scene, rounds=rounds, seconds=seconds)
+
+
 def measure_watches(stage: Stage) -> list[Section]:
     """Proxies of their own, in front of a real kube-apiserver; Caddy and HAProxy are left out."""
     with ExitStack() as stack:
@@ -103,6 +118,7 @@ FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "bulk": measure_bulk,
     "start": measure_start,
     "decision": measure_decision,
+    "reviews": measure_reviews,
     "watches": measure_watches,
 }
 
