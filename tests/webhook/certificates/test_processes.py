@@ -256,6 +256,22 @@ def test_a_secret_that_lost_its_authority_gets_another(
     assert said in ([], [problem], [problem] * 2) if problem else not said
 
 
+def test_a_ca_whose_key_got_out_is_trusted_no_more(installed: Installed) -> None:
+    """The Secret is emptied, and once another CA signs, so is the caBundle."""
+    replica = installed.start_replica(MCA_WEBHOOK_SETTLE_SECONDS="2").wait()
+    (before, *_) = list_ids(installed)
+    installed.patch(SECRET, {"data": None})
+    wait_until(lambda: len(replica.events("certificate_signed")) == 2)
+    assert trusts(installed, 2)
+    webhooks = installed.read(REGISTRATION)["webhooks"]
+    for entry in webhooks:
+        entry["clientConfig"]["caBundle"] = None
+    installed.patch(REGISTRATION, {"webhooks": webhooks})
+    wait_until(lambda: trusts(installed, 1))
+    assert before[0] not in list_ids(installed)[0]
+    replica.shake_hands(installed.read_bundles()[0])
+
+
 def test_without_its_secret_it_says_what_to_do(installed: Installed) -> None:
     running = installed.start_replica().wait()
     installed.create_namespace("certificates-gone")
