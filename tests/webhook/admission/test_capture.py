@@ -1,10 +1,14 @@
 """Capture by name: aliases and a sysctl beside what the pod has of them, and the way back."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sidecar.mint import DNS_NAMES
+from tests.controlplane import ControlPlane, choose_port
+from tests.raw_client import RawClient
+from tests.sidecar_process import SidecarProcess
 from webhook.admission.capture import (
     NAMES,
     SYSCTL,
@@ -27,6 +31,24 @@ def sysctl(value: object, name: str = SYSCTL) -> dict[str, Any]:
 
 def test_the_sidecars_certificate_has_every_name() -> None:
     assert set(NAMES) <= set(DNS_NAMES)
+
+
+@pytest.mark.apiserver
+def test_a_second_listener_answers_to_every_name(
+    control_plane: ControlPlane, make_sidecar: Callable[..., SidecarProcess]
+) -> None:
+    """As clients write them, who leave out 443; its port is another here."""
+    port = choose_port()
+    sidecar = make_sidecar(
+        control_plane, env={"MCA_API_LISTEN": f"127.0.0.1:{{port}},127.0.0.1:{port}"}
+    )
+    bearer = f"Authorization: Bearer {sidecar.token()}"
+    for name in NAMES:
+        for host in (name, f"{name}:443"):
+            address = ("127.0.0.1", port)
+            with RawClient(address, context=sidecar.trust(), server_hostname=name) as client:
+                head = f"GET /api/v1/namespaces HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n\r\n"
+                assert client.ask(head.encode()).status == 200
 
 
 @pytest.mark.parametrize(
