@@ -63,6 +63,24 @@ def test_a_pod_is_injected_and_passes(whole: Whole) -> None:
     }  # fmt: skip
 
 
+def test_a_pod_whose_names_are_captured_passes(whole: Whole) -> None:
+    """Under Pod Security, with its sysctl; and comes back from the second round as it was."""
+    metadata = {"name": "captured", "annotations": {"mca.io/capture": "env,dns"}}
+    spec: dict[str, Any] = {"containers": [{"name": "app", "image": "a"}]}
+    body = {"metadata": metadata, "spec": {"serviceAccountName": "owner", **spec}}
+    answer = whole.guarded.call("POST", f"{PODS}?dryRun=All", body)
+    assert_passed(answer)
+    pod = answer.json()
+    assert [alias["ip"] for alias in pod["spec"]["hostAliases"]] == ["127.0.0.1", "::1"]
+    again = whole.guarded.call("POST", f"{PODS}?dryRun=All", {**body, "spec": pod["spec"]})
+    assert_passed(again)
+    assert again.json()["spec"] == pod["spec"]
+    spec["hostAliases"] = [{"ip": "10.0.0.1", "hostnames": ["kubernetes.default.svc"]}]
+    refused = whole.guarded.call("POST", f"{PODS}?dryRun=All", {**body, "spec": spec})
+    assert refused.status == 403
+    assert "mca host-alias-conflict: " in refused.json()["message"]
+
+
 def test_the_api_server_finds_nothing_to_warn_of(whole: Whole) -> None:
     """Its controller checks the types of every expression, a moment after a policy was made."""
     path = f"{ADMISSION}/validatingadmissionpolicies"
