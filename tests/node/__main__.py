@@ -1,4 +1,5 @@
-"""`up` starts a node until Ctrl-C, `build` makes what it needs, `test` runs tests/node.
+"""`up` starts a node until Ctrl-C, `build` makes what it needs, `test` runs tests/node, `sizes`
+tells how large our images are.
 
 Owns the commands. What is started here ends with them, kill -9 included.
 """
@@ -11,9 +12,10 @@ from types import FrameType
 from typing import Never
 
 from tests.controlplane import BinaryMissingError, find_binary
-from tests.controlplane.binaries import NODE_RECIPES, RECIPES
-from tests.node.host import UnfitError, prepare_host
-from tests.node.images import build_application, build_dependencies, build_pause
+from tests.node.host import UnfitError
+from tests.node.images import build_application
+from tests.node.preparation import prepare
+from tests.node.product import PRODUCTS, list_sizes
 from tests.node.world import is_inside, run_inside
 
 
@@ -22,23 +24,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.node", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="install and build everything a node needs")
+    commands.add_parser("sizes", help="of the layers of the images that we ship")
     commands.add_parser("up", help="start a node and wait")
-    commands.add_parser("test", help="run the tests of tests/node; further options are pytest's")
+    commands.add_parser("test", help="run the tests of tests/node; all, or as pytest's options say")
     arguments, options = parser.parse_known_args()
     if options and arguments.command != "test":
         parser.error(f"unknown: {' '.join(options)}")
     try:
         if not is_inside():
-            _build()
+            prepare()
     except (BinaryMissingError, UnfitError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
+    if arguments.command == "sizes":
+        tell_sizes()
     if arguments.command == "up":
         if is_inside():
             serve()
         return run_inside(["-m", "tests.node", "up"])
     if arguments.command == "test":
-        return run_inside(["-m", "pytest", "tests/node", *options])
+        named = any(option.startswith("tests/node") for option in options)
+        return run_inside(["-m", "pytest", *([] if named else ["tests/node"]), *options])
     return 0
 
 
@@ -62,14 +68,12 @@ def serve() -> Never:
             signal.pause()
 
 
-def _build() -> None:
-    """Outside, where there is a network."""
-    prepare_host()
-    for name in (*RECIPES, *NODE_RECIPES):
-        find_binary(name)
-    build_pause()
-    build_application()
-    build_dependencies()
+def tell_sizes() -> None:
+    """Not compressed, as a node keeps them."""
+    for product in PRODUCTS:
+        sizes = dict(list_sizes(product))
+        shown = ", ".join(f"{what} {size / 1e6:.1f}" for what, size in sizes.items())
+        print(f"{product.name}: {sum(sizes.values()) / 1e6:.1f} MB ({shown})")
 
 
 def _leave(_number: int, _frame: FrameType | None) -> Never:

@@ -9,6 +9,7 @@ BRIDGE = "mca0"
 # The API server is advertised here and the kubelet listens here; pods have it as their gateway.
 ADDRESS = "10.244.0.1"
 POD_NETWORK = "10.244.0.0/24"
+SERVICE_NETWORK = "10.0.0.0/24"  # as tests.controlplane tells the API server
 SOCKET = "/run/containerd/containerd.sock"
 CNI_PLUGINS = "/usr/lib/cni"
 PAUSE_IMAGE = "mca.test/pause:1"

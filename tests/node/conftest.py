@@ -1,16 +1,26 @@
-"""The fixture `node`. Outside of a node's namespaces nothing here is collected: `make e2e`."""
+"""The fixtures `node` and `installed`; outside of a node only what needs none is collected."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.node.images import build_application
 from tests.node.node import Node
-from tests.node.sidecars import load_sidecar, start_webhook
 from tests.node.world import is_inside
 
-# Not skipped, which would count as a failure: these are another target's, as `make help` says.
-collect_ignore_glob = [] if is_inside() else ["test_*.py"]
+if TYPE_CHECKING:
+    from tests.node.installation import Images
+
+# Not skipped, which would count as a failure: the others are another target's, `make e2e`.
+EVERYWHERE = {"test_dockerfile.py", "test_host.py"}
+HERE = Path(__file__).parent
+collect_ignore = (
+    []
+    if is_inside()
+    else [path.name for path in HERE.glob("test_*.py") if path.name not in EVERYWHERE]
+)
 
 
 @pytest.fixture(scope="session")
@@ -22,17 +32,20 @@ def node() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
-def sidecar_image(node: Node) -> str:
-    """The sidecar of this tree, by its digest."""
-    return load_sidecar(node)
+def images(node: Node) -> "Images":
+    """Those of this tree, by their digests."""
+    from tests.node.installation import load_images
+
+    return load_images(node)
 
 
 @pytest.fixture(scope="session")
-def webhook(node: Node, sidecar_image: str) -> Iterator[None]:
-    """`mca webhook`, registered with the API server."""
-    process = start_webhook(node, sidecar_image)
-    yield
-    process.kill()
+def installed(node: Node, images: "Images") -> "Images":
+    """MCA, as an installation leaves it."""
+    from tests.node.installation import install
+
+    install(node, images)
+    return images
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

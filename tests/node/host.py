@@ -32,17 +32,35 @@ def prepare_host() -> None:
     if sys.platform != "linux" or os.geteuid() != 0:
         raise UnfitError("a node needs Linux and root: run this as root in a virtual machine")
     missing = list_missing()
-    if not missing:
-        return
+    if missing:
+        _install(missing)
+    if missing := list_missing():
+        raise UnfitError(
+            f"installed, but not found: {', '.join(PACKAGES[name] for name in missing)}"
+        )
+
+
+def list_missing(search: str | None = None, root: Path = Path("/")) -> list[str]:
+    """The packages that are not there."""
+
+    def is_there(sign: str) -> bool:
+        if "/" in sign:
+            return (root / sign.lstrip("/")).exists()
+        return shutil.which(sign, path=search or SEARCH) is not None
+
+    return [package for package, sign in PACKAGES.items() if not is_there(sign)]
+
+
+def _install(packages: list[str]) -> None:
     apt = shutil.which("apt-get", path=SEARCH)
     if apt is None:
         raise UnfitError(
-            f"missing: {', '.join(missing)} (Debian's names). There is no apt-get here: install "
-            "them with this system's own tool and run it again."
+            f"missing: {', '.join(packages)} (Debian's names), and there is no apt-get here: "
+            "install them with this system's own tool and run it again"
         )
-    print(f"installing Debian packages: {' '.join(missing)}", file=sys.stderr, flush=True)
+    print(f"installing Debian packages: {' '.join(packages)}", file=sys.stderr, flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         done = subprocess.run(
             [apt, "-q", *command],
             env=environment,
@@ -53,16 +71,3 @@ def prepare_host() -> None:
         )
         if done.returncode != 0:
             raise UnfitError(f"apt-get {command[0]} failed: {done.stdout[-2000:]}")
-    if missing := list_missing():
-        raise UnfitError(
-            f"installed, but not found: {', '.join(PACKAGES[name] for name in missing)}"
-        )
-
-
-def list_missing() -> list[str]:
-    """The packages that are not there."""
-    return [package for package, sign in PACKAGES.items() if not _is_there(sign)]
-
-
-def _is_there(sign: str) -> bool:
-    return Path(sign).exists() if "/" in sign else shutil.which(sign, path=SEARCH) is not None

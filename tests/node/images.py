@@ -1,7 +1,6 @@
-"""The images of the node's pods, built once and cached: pause, the application's, the sidecar's.
+"""The images of the node's pods, built once and cached: pause, the application's, the clients'.
 
-Owns what is in them. Must not start containers. The Dockerfile at the root says the same of the
-sidecar's image for whoever has Docker; here a Debian root takes the place of the base image.
+Owns the Debian root below them all, and how layers are filled. Must not start containers.
 """
 
 import hashlib
@@ -12,10 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.clients.builds import build_go, install_npm, node as find_javascript
 from tests.controlplane import find_binary
 from tests.node.configuration import PAUSE_IMAGE
 from tests.node.host import SEARCH
@@ -25,15 +26,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 PYTHON_VERSION = "3.11"  # the suite's
 APPLICATION_IMAGE = "mca.test/application:1"
-SIDECAR_IMAGE = "mca.test/sidecar"
-SIDECAR_UID = 64430
+CLIENTS_IMAGE = "mca.test/clients:1"
 SITE = "opt/mca"
-LAUNCHER = """\
-#!/usr/bin/python3
-from webhook.cli import main
-
-raise SystemExit(main())
-"""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"Env": [f"PATH={PATH}", f"PYTHONPATH=/{SITE}", "PYTHONDONTWRITEBYTECODE=1"]}
+# Programs that tell a client's story: tests/clients has them.
+GO_CLIENT = "/opt/clients/go"
+JAVASCRIPT_CLIENT = ("/opt/clients/node", "/opt/clients/story.mjs", "/opt/clients/javascript")
 # In the base, but of no use to a container.
 DISPENSABLE = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "var/lib/apt")
 
@@ -55,80 +54,76 @@ def build_pause() -> Path:
     archive = find_cache() / f"{find_binary('pause').parent.name}.tar"
     if not archive.exists():
         with tempfile.TemporaryDirectory(dir=find_cache()) as work:
-            layer = _make_layer(Path(work) / "layer.tar", fill)
+            layer = make_layer(Path(work) / "layer.tar", fill)
             config = {"Entrypoint": ["/pause"], "User": "65535:65535"}
-            _write_archive(PAUSE_IMAGE, [layer], config, archive)
+            write_archive(PAUSE_IMAGE, [layer], config, archive)
     return archive
 
 
 def build_application() -> Path:
     """Debian, Python with the official client, kubectl: an application as people have them."""
-    base = _base_layer()
-    kubectl = find_binary("kubectl")
-    lock = ROOT / "requirements" / "dev.lock"
-    key = _hash(base.digest, kubectl.parent.name, lock.read_text())
-    archive = find_cache() / f"application-{key}.tar"
+    archive = find_cache() / f"application-{_name_application()}.tar"
     if not archive.exists():
-        _say("making the application's image (once)")
-
-        def fill(root: Path) -> None:
-            (root / "usr/local/bin").mkdir(parents=True)
-            shutil.copy2(kubectl, root / "usr/local/bin/kubectl")
-            pins = root.parent / "pins.txt"
-            pinned = re.findall(r"^[\w.-]+==[\w.]+", lock.read_text(), re.MULTILINE)
-            pins.write_text("\n".join(pinned))
-            _install(root / SITE, ["--constraint", str(pins), "kubernetes"])
-
-        with tempfile.TemporaryDirectory(dir=find_cache()) as work:
-            layer = _make_layer(Path(work) / "layer.tar", fill)
-            _write_archive(APPLICATION_IMAGE, [base, layer], _environment(), archive)
+        say("making the application's image (once)")
+        with _working("application-*.tar") as work:
+            layer = make_layer(work / "layer.tar", _fill_application)
+            write_archive(APPLICATION_IMAGE, [find_base(), layer], ENVIRONMENT, archive)
     return archive
 
 
-def build_dependencies() -> Path:
-    """The layer of what the sidecar needs. Downloads once, so it is made outside of the node."""
-    lock = ROOT / "requirements" / "sidecar.lock"
-    target = find_cache() / f"sidecar-compiled-{_hash(lock.read_text())}.tar"
-    if not target.exists():
-        _say("installing the sidecar's dependencies (once)")
-
-        def install(root: Path) -> None:
-            _install(root / SITE, ["--require-hashes", "--no-deps", "--requirement", str(lock)])
-            _compile(root)
-
-        _make_layer(target, install)
-    return target
-
-
-def build_sidecar(target: Path) -> str:
-    """Write the archive of the sidecar as it is in this tree; its digest."""
+def build_clients() -> Path:
+    """Debian with the clients for Go and JavaScript, and what tells their stories."""
+    go, modules = build_go("go"), install_npm("2.x")
+    story = ROOT / "tests" / "clients" / "javascript" / "story.mjs"
+    key = hash_texts(find_base().digest, go.parent.name, modules.name, story.read_text())
+    archive = find_cache() / f"clients-{key}.tar"
+    if archive.exists():
+        return archive
+    say("making the clients' image (once)")
 
     def fill(root: Path) -> None:
-        for package in ("sidecar", "webhook"):
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / package, root / SITE / package, ignore=ignored)
-        command = root / "usr/local/bin/mca"
-        command.parent.mkdir(parents=True)
-        command.write_text(LAUNCHER)
-        command.chmod(0o755)
-        _compile(root)
+        clients = root / "opt" / "clients"
+        clients.mkdir(parents=True)
+        for source, target in ((go, "go"), (find_javascript(), "node"), (story, "story.mjs")):
+            shutil.copy2(source, clients / target)
+        shutil.copytree(modules / "node_modules", clients / "javascript" / "node_modules")
 
-    with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        own = _make_layer(Path(work) / "layer.tar", fill)
-        config = _environment() | {
-            "Entrypoint": ["/usr/local/bin/mca", "sidecar"],
-            "User": f"{SIDECAR_UID}:{SIDECAR_UID}",
-        }
-        layers = [_base_layer(), _describe_layer(build_dependencies()), own]
-        return _write_archive(f"{SIDECAR_IMAGE}:1", layers, config, target)
+    with _working("clients-*.tar") as work:
+        layer = make_layer(work / "layer.tar", fill)
+        write_archive(CLIENTS_IMAGE, [find_base(), layer], ENVIRONMENT, archive)
+    return archive
 
 
-def _base_layer() -> Layer:
+def _name_application() -> str:
+    lock = (ROOT / "requirements" / "dev.lock").read_text()
+    return hash_texts(find_base().digest, find_binary("kubectl").parent.name, lock)
+
+
+def _fill_application(root: Path) -> None:
+    (root / "usr/local/bin").mkdir(parents=True)
+    shutil.copy2(find_binary("kubectl"), root / "usr/local/bin/kubectl")
+    lock = (ROOT / "requirements" / "dev.lock").read_text()
+    pins = root.parent / "pins.txt"
+    pins.write_text("\n".join(re.findall(r"^[\w.-]+==[\w.]+", lock, re.MULTILINE)))
+    install_wheels(root / SITE, ["--constraint", str(pins), "kubernetes"])
+
+
+@contextmanager
+def _working(stale: str) -> Iterator[Path]:
+    """A folder beside the archives, of which older ones go: they are large."""
+    for path in find_cache().glob(stale):
+        path.unlink()
+    with tempfile.TemporaryDirectory(dir=find_cache()) as work:
+        yield Path(work)
+
+
+def find_base() -> Layer:
+    """A Debian root with Python, made once."""
     target = find_cache() / f"debian-{SUITE}-{platform.machine()}.tar"
     if not target.exists():
-        _say(f"making a Debian {SUITE} root with Python (once; about 60 s)")
-        _make_layer(target, _bootstrap)
-    return _describe_layer(target)
+        say(f"making a Debian {SUITE} root with Python (once; about 60 s)")
+        make_layer(target, _bootstrap)
+    return measure_layer(target)
 
 
 def _bootstrap(root: Path) -> None:
@@ -142,7 +137,10 @@ def _bootstrap(root: Path) -> None:
             device.unlink()
 
 
-def _install(target: Path, arguments: Sequence[str]) -> None:
+# How layers are filled
+
+
+def install_wheels(target: Path, arguments: Sequence[str]) -> None:
     """Wheels for the Python of the image, whichever runs here."""
     machine = platform.machine()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
@@ -152,25 +150,21 @@ def _install(target: Path, arguments: Sequence[str]) -> None:
     _run([*command, *arguments])
 
 
-def _compile(root: Path) -> None:
+def compile_site(root: Path) -> None:
     """By the Python of the image: a container whose root is read-only would compile at each start.
 
     Hashes that are not checked take the place of times, which differ between file systems.
     """
     with tempfile.TemporaryDirectory(dir=root.parent) as work:
-        _run(["tar", "-xf", str(_base_layer().path), "-C", work])
+        _run(["tar", "-xf", str(find_base().path), "-C", work])
         shutil.move(root / SITE, Path(work) / SITE)
         compiling = ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
         _run(["chroot", work, *compiling, f"/{SITE}"])
         shutil.move(Path(work) / SITE, root / SITE)
 
 
-def _environment() -> dict[str, Any]:
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {"Env": [f"PATH={path}", f"PYTHONPATH=/{SITE}", "PYTHONDONTWRITEBYTECODE=1"]}
-
-
-def _make_layer(target: Path, fill: Callable[[Path], None]) -> Layer:
+def make_layer(target: Path, fill: Callable[[Path], None]) -> Layer:
+    """A layer of what `fill` puts into a root; `target` is there whole or not at all."""
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         root = Path(work) / "root"
         root.mkdir()
@@ -181,22 +175,30 @@ def _make_layer(target: Path, fill: Callable[[Path], None]) -> Layer:
         return Layer(target, layer.digest)
 
 
-def _describe_layer(path: Path) -> Layer:
+def measure_layer(path: Path) -> Layer:
+    """A layer that is there."""
     with path.open("rb") as file:
         return Layer(path, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
 
 
-def _write_archive(
+def write_archive(
     name: str, layers: Sequence[Layer], config: Mapping[str, Any], target: Path
 ) -> str:
+    """The image's digest; its archive is there whole or not at all."""
     part = target.with_suffix(f".{os.getpid()}.part")
     digest = write_image(name, layers, config, platform.machine(), part)
     part.rename(target)
     return digest
 
 
-def _hash(*texts: str) -> str:
+def hash_texts(*texts: str) -> str:
+    """A short key of what something is made of."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+def say(line: str) -> None:
+    """Progress."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _run(command: Sequence[str]) -> None:
@@ -210,7 +212,3 @@ def _run(command: Sequence[str]) -> None:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: code {done.returncode}: {done.stdout[-3000:]}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

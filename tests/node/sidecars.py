@@ -1,24 +1,17 @@
-"""The sidecar's image on the node, and the webhook that gives it to pods.
+"""Labelled namespaces on the node, and what an application finds in a pod there.
 
-Owns how a test gets at both. Must not know what a test asks of them.
+Owns how a test opens a namespace and searches a pod. Must not know what a test asks of them.
 """
 
-import base64
-import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.controlplane import ServerProcess
-from tests.node.images import SIDECAR_IMAGE, build_sidecar
 from tests.node.node import Node
 from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
-from webhook.admission.registration import build_registration
 
 SEARCH = Path(__file__).with_name("search.py").read_text()
-WEBHOOK_PORT = 8443
 READY_TIMEOUT_S = 60.0
 INJECTED = {LABEL_INJECTION: "enabled"}
 ENFORCED = {
@@ -26,39 +19,6 @@ ENFORCED = {
     LABEL_BOUNDARY: "enforced",
     "pod-security.kubernetes.io/enforce": "baseline",
 }
-
-
-def load_sidecar(node: Node) -> str:
-    """Build the image from this tree and import it; its name with its digest."""
-    archive = node.folder / "sidecar.tar"
-    digest = build_sidecar(archive)
-    node.import_image(archive)
-    image = f"{SIDECAR_IMAGE}@{digest}"
-    node.ctr("images", "tag", "--force", f"{SIDECAR_IMAGE}:1", image)
-    archive.unlink()
-    return image
-
-
-def start_webhook(node: Node, image: str) -> ServerProcess:
-    """`mca webhook`, registered; returns when a pod would reach it."""
-    serving = node.plane.authority.issue_server("webhook", ["127.0.0.1"])
-    launch = Path(sys.executable).with_name("mca")
-    webhook = ServerProcess(
-        [sys.executable, str(launch), "webhook"],
-        log=node.folder / "webhook.log",
-        environment={
-            "PATH": os.environ.get("PATH", ""),
-            "MCA_WEBHOOK_LISTEN": f"127.0.0.1:{WEBHOOK_PORT}",
-            "MCA_WEBHOOK_CERT": str(serving.certificate),
-            "MCA_WEBHOOK_KEY": str(serving.key),
-            "MCA_SIDECAR_IMAGE": image,
-        },
-    )
-    address = {"url": f"https://127.0.0.1:{WEBHOOK_PORT}"}
-    bundle = base64.b64encode(node.plane.ca_pem.encode()).decode()
-    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-    node.plane.create(path, build_registration(address, bundle, ()))
-    return webhook
 
 
 def open_namespace(
@@ -82,6 +42,12 @@ def open_namespace(
         if time.monotonic() > deadline:
             raise TimeoutError(f"pods of {name} get no sidecar: {answer.body.decode()}")
         time.sleep(0.2)
+
+
+def create(node: Node, namespace: str, pod: dict[str, Any]) -> None:
+    """A pod that is injected."""
+    made = node.plane.create(f"/api/v1/namespaces/{namespace}/pods", pod)
+    assert list_init_containers(made)[:1] == ["mca"], made
 
 
 def list_init_containers(pod: Any) -> list[str]:

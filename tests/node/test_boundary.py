@@ -1,67 +1,58 @@
-"""An enforced namespace on a real node: its tenant has every right, and gets no credential."""
+"""An enforced namespace on a real node: its tenant has every right there, and gets no credential.
+
+By commands and by objects: attacks 58, 59, 61, 63 and 65 as they are tried in a running cluster;
+test_boundary_pods.py has those of new pods.
+"""
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from tests.node.images import APPLICATION_IMAGE
 from tests.node.node import Node
 from tests.node.pods import write_pod
-from tests.node.sidecars import ENFORCED, open_namespace, search
-from webhook.guards.rendering import render_yaml
-from webhook.guards.settings import GuardSettings
+from tests.node.sidecars import search
+from tests.node.tenants import TIMEOUT_S, Tenant, open_enforced
 
 SPACE = "enforced"
-VIEW = "system:aggregate-to-view"
-TIMEOUT_S = 60.0
-
-
-class Done(Protocol):
-    """What a command printed and ended with."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Tenant = Callable[..., Done]
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+DEBUG = ("debug", "app", f"--image={APPLICATION_IMAGE}", "--image-pull-policy=Never",
+         "--profile=baseline")  # fmt: skip
+TOKEN_SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "won", "annotations": {"kubernetes.io/service-account.name": "app"}},
+    "type": "kubernetes.io/service-account-token",
+}
+CSR = {
+    "apiVersion": "certificates.k8s.io/v1",
+    "kind": "CertificateSigningRequest",
+    "metadata": {"name": "won"},
+    "spec": {
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+        "request": "bm90aGluZw==",
+    },
+}
 
 
 @pytest.fixture(scope="module")
-def tenant(node: Node, sidecar_image: str, webhook: None) -> Tenant:
-    """kubectl as the tenant, in a guarded namespace with one pod `app`, made by the tenant."""
-    node.plane.kubectl("apply", "-f", "-", input=render_yaml(GuardSettings(sidecar_image)))
-    open_namespace(node, SPACE, "app", VIEW, ENFORCED)
-    node.plane.create_service_account(SPACE, "tenant", cluster_role="cluster-admin")
-    user = f"--as=system:serviceaccount:{SPACE}:tenant"
-
-    def run(*arguments: str, **options: Any) -> Done:
-        return node.plane.kubectl(user, "-n", SPACE, *arguments, check=False, **options)
-
-    made = run("create", "-f", "-", input=json.dumps(write_pod("app", serviceAccountName="app")))
-    assert made.returncode == 0, made.stderr
-    node.wait_for_pod(SPACE, "app")
-    deadline = time.monotonic() + TIMEOUT_S
-    # The API server takes the guards up a moment after they were made.
-    while run("exec", "app", "-c", "mca", "--", "id").stderr.count("mca-exec") == 0:
-        assert time.monotonic() < deadline, run("exec", "app", "-c", "mca", "--", "id").stderr
-        time.sleep(0.5)
-    return run
+def tenant(node: Node, installed: object) -> Tenant:
+    return open_enforced(node, SPACE)
 
 
 def test_the_application_works_and_finds_nothing(node: Node, tenant: Tenant) -> None:
-    done = tenant("exec", "app", "-c", "app", "--", "kubectl", "get", "pods", "-o", "name")
+    run = ("exec", "app", "-c", "app", "--")
+    done = tenant.kubectl(*run, "kubectl", "get", "pods", "-o", "name")
     assert done.stdout == "pod/app\n", done.stderr
+    assert tenant.kubectl(*run, "id", "-u").stdout == "0\n"
     assert search(node, SPACE, "app") == []
 
 
 def test_a_debug_container_beside_the_application_finds_nothing(node: Node, tenant: Tenant) -> None:
-    debug = ("debug", "app", f"--image={APPLICATION_IMAGE}", "--image-pull-policy=Never",
-             "--profile=baseline", "--container=look", "--target=app")  # fmt: skip
-    done = tenant(*debug, "--", "sleep", "600")
+    done = tenant.kubectl(*DEBUG, "--container=look", "--target=app", "--", "sleep", "600")
     assert done.returncode == 0, done.stderr
     deadline = time.monotonic() + TIMEOUT_S
     while True:
@@ -77,47 +68,110 @@ def test_a_debug_container_beside_the_application_finds_nothing(node: Node, tena
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("set", "image", "pod/app", f"mca={APPLICATION_IMAGE}"),
+        ("patch", "pod", "app", "--subresource=resize", "-p", json.dumps({"spec": {
+            "initContainers": [{"name": "mca", "resources": {"requests": {"cpu": "11m"}}}]}})),
+        (*DEBUG, "--target=mca", "--", "id"),
+        (*DEBUG, "--custom=/dev/stdin", "--", "id"),
         ("exec", "app", "-c", "mca", "--", "id"),
         ("attach", "app", "-c", "mca"),
-        ("debug", "app", f"--image={APPLICATION_IMAGE}", "--profile=baseline", "--target=mca",
-         "--", "id"),
+        ("cp", "-c", "mca", f"app:{ACCOUNT}/token", "/dev/null"),
         ("create", "token", "app"),
+        ("create", "token", "default", "--audience=https://kubernetes.default.svc.cluster.local"),
+        ("create", "-f", "-"),
+        ("apply", "--server-side", "-f", "-"),
         ("label", "namespace", SPACE, "mca.io/boundary-"),
-        ("set", "image", "pod/app", f"mca={APPLICATION_IMAGE}"),
+        ("label", "namespace", SPACE, "mca.io/injection=disabled", "--overwrite"),
+        ("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=privileged",
+         "--overwrite"),
+        ("annotate", "namespace", SPACE, "mca.io/anything=x"),
+        ("create", "configmap", "mca-policy"),
+        ("create", "secret", "generic", "mca-members"),
+        ("create", "role", "mca-reader", "--verb=get", "--resource=secrets"),
+        ("create", "rolebinding", "mca-reader", "--role=x", "--user=x"),
     ],
-    ids=lambda arguments: " ".join(arguments[:2]),
+    ids=lambda arguments: " ".join(
+        each for each in arguments if not each.startswith(("--image", "--profile", "--over", "{"))
+    ),
 )  # fmt: skip
 def test_commands_that_would_reach_a_credential_are_refused(
     tenant: Tenant, arguments: tuple[str, ...]
 ) -> None:
-    done = tenant(*arguments)
+    # Debug's own profile mounts the sidecar's token; what is created is a Secret with a token.
+    mounts = [{"name": "mca-token", "mountPath": "/reach"}]
+    custom = "--custom=/dev/stdin" in arguments
+    text = json.dumps({"volumeMounts": mounts} if custom else TOKEN_SECRET)
+    done = tenant.kubectl(*arguments, input=text)
     assert done.returncode != 0, done.stdout
     assert "ValidatingAdmissionPolicy 'mca-" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"volumes": [{"name": "host", "hostPath": {"path": "/var/lib/kubelet"}}]},
-        {"volumes": [{"name": "mca-token", "emptyDir": {}}]},
-        {"volumes": [{"name": "own", "projected": {"sources": [
-            {"serviceAccountToken": {"path": "token"}}]}}]},
-        {"hostPID": True},
-        {"hostNetwork": True},
-        {"shareProcessNamespace": True},
-        {"securityContext": {"runAsUser": 64430}},
-    ],
-    ids=("host-path", "reserved-volume", "token-volume", "host-pid", "host-network",
-         "share-process-namespace", "sidecar-uid"),
-)  # fmt: skip
-def test_pods_that_would_reach_a_credential_are_refused(
-    request: pytest.FixtureRequest, tenant: Tenant, spec: dict[str, Any]
-) -> None:
-    pod = write_pod("reaching", serviceAccountName="app", **spec)
-    for volume in spec.get("volumes", ()):
-        mount = {"name": volume["name"], "mountPath": "/reach"}
-        pod["spec"]["containers"][0]["volumeMounts"] = [mount]
-    done = tenant("create", "-f", "-", input=json.dumps(pod))
-    assert done.returncode != 0, done.stdout
-    assert 'admission webhook "enforced.inject.mca.io" denied' in done.stderr, done.stderr
-    assert request.node.callspec.id in done.stderr, done.stderr
+@pytest.mark.parametrize("subresource", ["status", "finalize"])
+def test_63_labels_are_held_in_subresources_too(tenant: Tenant, subresource: str) -> None:
+    path = f"/api/v1/namespaces/{SPACE}"
+    namespace = tenant.request("GET", path).json()
+    del namespace["metadata"]["labels"]["mca.io/boundary"]
+    refused = tenant.request("PUT", f"{path}/{subresource}", namespace)
+    assert refused.status in (403, 422), refused.body
+    assert b"mca-namespace-labels" in refused.body
+
+
+def test_61_a_certificate_is_not_to_be_had_by_a_right_in_a_namespace(tenant: Tenant) -> None:
+    done = tenant.kubectl("create", "-f", "-", input=json.dumps(CSR))
+    assert "cannot create resource" in done.stderr, done
+
+
+def test_58_ephemeral_containers_reach_no_volume_with_a_token(tenant: Tenant) -> None:
+    """By the subresource itself, under each name that the pod has."""
+    path = f"/api/v1/namespaces/{SPACE}/pods/app"
+    pod = tenant.request("GET", path).json()
+    volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
+    assert sorted(volumes) == ["mca-clients", "mca-identity", "mca-token"]
+    for name in volumes:
+        look: dict[str, Any] = {
+            "name": f"look-{name}",
+            "image": APPLICATION_IMAGE,
+            "volumeMounts": [{"name": name, "mountPath": "/reach"}],
+        }
+        before = pod["spec"].get("ephemeralContainers", [])
+        body = {**pod, "spec": {**pod["spec"], "ephemeralContainers": [*before, look]}}
+        refused = tenant.request("PUT", f"{path}/ephemeralcontainers", body)
+        assert b"mca-ephemeral-containers" in refused.body, refused.body
+
+
+def test_64_the_ports_tell_nothing_to_who_has_no_token(node: Node, tenant: Tenant) -> None:
+    """A fetcher in the application, and another pod that knows the address."""
+    tenant.create(write_pod("other", serviceAccountName="app"))
+    address = node.wait_for_pod(SPACE, "app")["status"]["podIP"]
+    node.wait_for_pod(SPACE, "other")
+    fetch = (
+        "import sys, urllib.request, urllib.error, ssl\n"
+        "trust = ssl._create_unverified_context()\n"
+        "for url in sys.argv[1:]:\n"
+        "    try:\n"
+        "        answer = urllib.request.urlopen(url, context=trust, timeout=5)\n"
+        "        print(answer.status, answer.read())\n"
+        "    except urllib.error.HTTPError as error:\n"
+        "        print(error.code, error.read())\n"
+        "    except OSError as error:\n"
+        "        print(0, error)\n"
+    )
+
+    def ask(pod: str, *urls: str) -> list[str]:
+        run = ("exec", pod, "-c", "app", "--", "python3", "-c", fetch)
+        return tenant.kubectl(*run, *urls).stdout.splitlines()
+
+    secrets = f"api/v1/namespaces/{SPACE}/secrets"
+    own = ask("app", f"https://127.0.0.1:6443/{secrets}", "http://127.0.0.1:6444/readyz")
+    assert own[0].startswith("401 "), own
+    assert own[1].startswith("200 "), own
+    foreign = ask(
+        "other",
+        f"https://{address}:6443/{secrets}",
+        f"http://{address}:6444/readyz",
+        f"http://{address}:6444/metrics",
+    )
+    assert foreign[0].startswith("0 "), foreign
+    assert foreign[1].startswith("200 "), foreign
+    assert foreign[2].startswith("403 "), foreign
+    assert "eyJ" not in "".join(own + foreign)

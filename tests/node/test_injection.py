@@ -1,22 +1,15 @@
 """A labelled namespace on a real node: unmodified clients work, and find no credential."""
 
 import time
-from typing import Any
 
 import pytest
 
 from tests.node.node import Node
-from tests.node.pods import FOREVER, write_pod
-from tests.node.sidecars import list_init_containers, open_namespace, search
+from tests.node.pods import write_pod
+from tests.node.sidecars import create, open_namespace, search
 
 VIEW = "system:aggregate-to-view"
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-def create(node: Node, namespace: str, pod: dict[str, Any]) -> None:
-    path = f"/api/v1/namespaces/{namespace}/pods"
-    made = node.plane.create(path, pod)
-    assert list_init_containers(made)[0] == "mca", made
 
 
 def test_the_search_finds_what_every_pod_has_without_us(node: Node) -> None:
@@ -28,7 +21,7 @@ def test_the_search_finds_what_every_pod_has_without_us(node: Node) -> None:
     assert any(path.endswith("/token") and "serviceaccount" in path for path in found)
 
 
-@pytest.mark.usefixtures("webhook")
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("uid", [0, 1000])
 def test_clients_work_and_no_credential_is_found(node: Node, uid: int) -> None:
     namespace = f"injected-{uid}"
@@ -47,7 +40,7 @@ def test_clients_work_and_no_credential_is_found(node: Node, uid: int) -> None:
     assert search(node, namespace, "app") == []
 
 
-@pytest.mark.usefixtures("webhook")
+@pytest.mark.usefixtures("installed")
 def test_the_token_that_is_found_opens_nothing_else(node: Node) -> None:
     open_namespace(node, "own-token", "app", VIEW)
     create(node, "own-token", write_pod("app", serviceAccountName="app"))
@@ -61,7 +54,7 @@ def test_the_token_that_is_found_opens_nothing_else(node: Node) -> None:
     assert "Unauthorized" in done.stderr or "logged in" in done.stderr, done.stderr
 
 
-@pytest.mark.usefixtures("webhook")
+@pytest.mark.usefixtures("installed")
 def test_a_job_completes_and_init_containers_have_the_api(node: Node) -> None:
     open_namespace(node, "jobs", "app", VIEW)
     pod = write_pod("unused", "kubectl get pods -o name | wc -l", serviceAccountName="app")
@@ -93,12 +86,12 @@ def describe(node: Node, namespace: str) -> str:
     return "\n".join(node.explain(pod) for pod in pods)
 
 
-@pytest.mark.usefixtures("webhook")
+@pytest.mark.usefixtures("installed")
 def test_a_restricted_namespace_takes_injected_pods(node: Node) -> None:
     open_namespace(node, "restricted", "app", VIEW)
     label = "pod-security.kubernetes.io/enforce=restricted"
     node.plane.kubectl("label", "namespace", "restricted", label)
-    pod = write_pod("app", f"kubectl get pods -o name; {FOREVER}", serviceAccountName="app")
+    pod = write_pod("app", serviceAccountName="app")
     pod["spec"]["securityContext"] = {
         "runAsNonRoot": True,
         "runAsUser": 1000,
@@ -110,4 +103,6 @@ def test_a_restricted_namespace_takes_injected_pods(node: Node) -> None:
     }
     create(node, "restricted", pod)
     node.wait_for_pod("restricted", "app")
-    assert node.plane.kubectl("logs", "-n", "restricted", "app", "-c", "app").stdout == "pod/app\n"
+    run = ("exec", "-n", "restricted", "app", "-c", "app", "--")
+    assert node.plane.kubectl(*run, "kubectl", "get", "pods", "-o", "name").stdout == "pod/app\n"
+    assert search(node, "restricted", "app") == []

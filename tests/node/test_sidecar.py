@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tests.node.images import SIDECAR_UID
+from tests.node.installation import Images
 from tests.node.node import Node
 from tests.node.pods import write_pod
+from webhook.admission.settings import SIDECAR_UID
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 PYTHON = """\
@@ -33,14 +34,14 @@ def write_sidecar(image: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_kubectl_and_python_work_through_a_sidecar(node: Node, sidecar_image: str) -> None:
+def test_kubectl_and_python_work_through_a_sidecar(node: Node, images: Images) -> None:
     node.plane.create_service_account("by-hand", "app", cluster_role="system:aggregate-to-view")
     script = f"set -e; kubectl get pods -o name; python3 -c '{PYTHON}'; env"
     pod = write_pod(
         "by-hand",
         script,
         serviceAccountName="app",
-        initContainers=[write_sidecar(sidecar_image)],
+        initContainers=[write_sidecar(images.sidecar)],
         volumes=[{"name": name, "emptyDir": {"medium": "Memory"}} for name in
                  ("identity", "clients")],
     )  # fmt: skip
