@@ -16,7 +16,7 @@ SKIP_CODES: Final = (
 # `host-network` and the other skips are refusals where the boundary is enforced.
 REFUSAL_CODES: Final = (
     "malformed", "invalid-annotation", "opt-out-not-allowed", "reserved-name", "reserved-volume",
-    "port-conflict", "host-alias-conflict", "sysctl-conflict",
+    "port-conflict", "host-alias-conflict", "sysctl-conflict", "too-many-containers",
     "host-path", "privileged", "capabilities", "host-pid", "host-ipc",
     "share-process-namespace", "sidecar-uid", "token-volume", "image-volume", "csi-volume",
     "volume-type", "proc-mount", "sub-path-expr", "reserved-secret", "busy",

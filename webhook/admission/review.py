@@ -15,6 +15,7 @@ from webhook.admission.settings import InjectionSettings
 _API_VERSION: Final = "admission.k8s.io/v1"
 _MAX_WARNING: Final = 256  # the API server cuts longer ones where there are many
 _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_MAX_MESSAGE: Final = 4096
 _POD: Final = {"group": "", "version": "v1", "kind": "Pod"}
 
 
@@ -106,14 +107,13 @@ def _encode(operations: list[dict[str, Any]]) -> dict[str, str]:
     return {"patchType": "JSONPatch", "patch": encoded}
 
 
-def _cut(warnings: tuple[str, ...]) -> list[str]:
-    return [
-        text if len(text) <= _MAX_WARNING else text[: _MAX_WARNING - 1] + "…" for text in warnings
-    ]
+def _cut(texts: tuple[str, ...], most: int = _MAX_WARNING) -> list[str]:
+    return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
 
 
 def _deny(refusal: Refusal, code: int, reason: str) -> dict[str, Any]:
-    return {"code": code, "reason": reason, "message": f"mca {refusal.code}: {refusal.reason}"}
+    message = f"mca {refusal.code}: {refusal.reason}"
+    return {"code": code, "reason": reason, "message": _cut((message,), _MAX_MESSAGE)[0]}
 
 
 def _render(uid: str, *, allowed: bool, **fields: Any) -> bytes:

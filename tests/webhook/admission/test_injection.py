@@ -112,6 +112,17 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_pod() -> None:
         inject(add_access(make_pod()), STANDARD, cast("Any", None))
 
 
+def test_a_pod_has_a_largest_number_of_containers() -> None:
+    most = make_pod(*(make_container(f"c{i}") for i in range(999)), initContainers=[
+        make_container("setup")
+    ])  # fmt: skip
+    injected(add_access(most))
+    most["spec"]["containers"].append(make_container("more"))
+    outcome = inject(most, STANDARD, SETTINGS)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "too-many-containers"
+
+
 def test_a_namespace_that_is_not_enabled() -> None:
     plain = Namespace(enabled=False, enforced=False, opt_out=False)
     outcome = inject(add_access(make_pod()), plain, SETTINGS)

@@ -74,6 +74,11 @@ def test_who_finds_no_room_is_told_when_to_come_again() -> None:
     assert b"namespace (unknown) are" in refuse_busy("", "").body
 
 
+def test_a_long_refusal_is_cut() -> None:
+    response, _ = answer(make_review(make_pod(make_container("mca-" + "x" * 10_000))))
+    assert len(response["status"]["message"]) == 4096
+
+
 def test_a_long_warning_is_cut() -> None:
     name = "x" * 300
     pod = add_access(make_pod(make_container(name, envFrom=[{}])))
