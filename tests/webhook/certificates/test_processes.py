@@ -180,6 +180,7 @@ def test_no_pod_is_refused_while_replicas_are_replaced(installed: Installed) -> 
     [
         pytest.param({"caBundle": None}, id="taken out"),
         pytest.param({"caBundle": base64.b64encode(b"\n").decode()}, id="empty"),
+        pytest.param({"caBundle": base64.b64encode(b"nonsense").decode()}, id="spoiled"),
     ],
 )
 def test_a_ca_bundle_that_was_reset_is_written_again(
