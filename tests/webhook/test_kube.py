@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.config import incluster_config
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.control_plane import choose_port
+from tests.scripted_server import Connection, ScriptedServer
 from webhook.kube import Kube, KubeError, open_cluster, open_kubeconfig
 
 SECRET = "c2VjcmV0LXRva2Vu"
@@ -186,6 +188,33 @@ def test_who_is_silent_is_not_waited_for(tmp_path: Path) -> None:
         assert refused.value.status == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "97 more expected"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}", "3 more expected"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}\n", "the watch sent what is no event"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "answered 302"),
+        (b"HTTP/1.1 502 Bad\r\nContent-Length: 3\r\n\r\noh\n", "answered 502: oh"),
+    ],
+)
+def test_answers_that_break_off_or_are_anothers(tmp_path: Path, answer: bytes, told: str) -> None:
+    def send_and_end(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(answer)
+
+    with ScriptedServer(send_and_end) as server:
+        cluster = {"certificate-authority": str(server.authority.file)}
+        path = write_kubeconfig(tmp_path, server.url, cluster=cluster)
+        kube = open_kubeconfig(path=str(path))
+        with pytest.raises(KubeError, match=told):
+            list(kube.watch("/api/v1/nodes", timeout_s=5))
+        if told != "the watch sent what is no event":
+            with pytest.raises(KubeError, match=told) as failed:
+                kube.request("GET", "/api/v1/nodes", timeout_s=5)
+            assert SECRET not in str(failed.value)
+
+
 def test_a_certificate_of_another_authority(control_plane: ControlPlane, tmp_path: Path) -> None:
     kube = open_kubeconfig(path=str(write_kubeconfig(tmp_path, control_plane.url)))
     with pytest.raises(KubeError, match="certificate verify failed") as refused:
@@ -237,6 +266,24 @@ def test_the_first_file_that_names_a_context_decides(
     kube = open_kubeconfig()
     assert (kube.server, kube.context) == ("https://127.0.0.1:1", "here")
     assert open_kubeconfig("there").context == "there"
+
+
+def test_a_pod_has_its_account(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder lies elsewhere here, and no kubeconfig comes before it."""
+    token = tmp_path / "token"
+    token.write_text(control_plane.tokens["admin"])
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(
+        incluster_config, "SERVICE_CERT_FILENAME", str(control_plane.authority.file)
+    )
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.admin_kubeconfig()))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(control_plane.port))
+    kube = open_cluster()
+    assert (kube.server, kube.context) == (control_plane.url, "")
+    assert kube.request("GET", "/api/v1/nodes").status == 200
 
 
 def test_a_pod_without_its_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
