@@ -3,6 +3,7 @@
 What they may do is what they do, and an upgrade to another image holds no pod back.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -49,7 +50,10 @@ class Running(NamedTuple):
 
     def wait_for(self, holds: Callable[[str], bool]) -> None:
         """Until new pods get such an image."""
-        wait_until(lambda: holds(self.find_image()), timeout_s=60)
+        deadline = time.monotonic() + 60
+        while not holds(told := self.find_image()):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
