@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.node.installation import NAMESPACE, Images, install, is_available
+from tests.node.installation import NAMESPACE, Images, is_available
 from tests.node.node import Node
 from tests.node.pods import write_pod
 from tests.node.sidecars import list_init_containers, open_namespace
@@ -131,15 +131,3 @@ def test_without_any_replica_no_pod_is_created_and_the_replicas_come_back(
         time.sleep(0.2)
     assert made.injected
     forget_pods(node)
-
-
-def test_installing_again_changes_nothing(node: Node, installed: Images) -> None:
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-
-    def list_pods() -> set[str]:
-        metadata = [each["metadata"] for each in node.plane.request("GET", pods).json()["items"]]
-        return {each["uid"] for each in metadata if "deletionTimestamp" not in each}
-
-    before = list_pods()
-    install(node, installed)
-    assert list_pods() == before
