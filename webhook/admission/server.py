@@ -35,7 +35,13 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     sys.setswitchinterval(_SWITCH_S)
     webhook = Webhook(settings.injection)
     webhook.lacks = certificate.lacks
-    runner = web.AppRunner(webhook.build(), access_log=None, shutdown_timeout=_LAST_CALLS_S)
+    runner = web.AppRunner(
+        webhook.build(),
+        access_log=None,
+        shutdown_timeout=_LAST_CALLS_S,
+        # No API server compresses; a thousandth of what it becomes would pass for its size.
+        auto_decompress=False,
+    )
     await runner.setup()
     try:
         try:

@@ -1,5 +1,6 @@
 """What the webhook answers over HTTP, and that no namespace can take it from the others."""
 
+import gzip
 import json
 import statistics
 import threading
@@ -46,6 +47,20 @@ def test_a_body_that_does_not_come_ends_with_its_connection(webhook: WebhookProc
         head = b"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"
         secure.sendall(head)
         assert secure.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_what_is_compressed_stays_so(webhook: WebhookProcess) -> None:
+    """Three KB that would become three MB are no review."""
+    bomb = gzip.compress(b" " * (3 << 20) + make_review(make_pod()))
+    head = (
+        "POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        f"Content-Length: {len(bomb)}\r\nConnection: close\r\n\r\n"
+    )
+    with webhook.connect() as secure:
+        secure.sendall(head.encode() + bomb)
+        answer = b"".join(iter(lambda: secure.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"mca malformed: the body is not JSON" in answer
 
 
 class Answered(NamedTuple):
