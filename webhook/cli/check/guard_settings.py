@@ -19,6 +19,7 @@ _IMAGE: Final = re.compile(r'\.image == ("(?:[^"\\]|\\.)*")')
 _ADMIN_GROUPS: Final = "exists(group, group in "
 _USERS: Final = "request.userInfo.username in "
 _AUDIENCES: Final = "all(audience, audience in "
+_PREVIOUS: Final = ".image in "
 
 
 class UnreadableError(ValueError):
@@ -38,16 +39,19 @@ def read_guard_settings(policies: dict[str, RawObject]) -> GuardSettings:
     users = list(_list_after(trusted, _USERS))
     groups = list(_list_after(trusted, _ADMIN_GROUPS))
     audiences = list(_list_after(_join(policies[TOKENS_GUARD]), _AUDIENCES))
-    image = _IMAGE.search(_join(policies[PODS_GUARD]))
+    judged = _join(policies[PODS_GUARD])
+    image = _IMAGE.search(judged)
+    previous = list(_list_after(judged, _PREVIOUS))
     if len(users) != 2 or len(groups) != 1:  # the users are admins and controllers
         raise UnreadableError(f"{LABELS_GUARD} does not say who is an admin")
     if len(audiences) != 1:
         raise UnreadableError(f"{TOKENS_GUARD} does not say which audiences are listed")
-    if image is None:
+    if image is None or len(previous) != 1:
         raise UnreadableError(f"{PODS_GUARD} does not say which image sidecars have")
     try:
         return GuardSettings(
             image=json.loads(image[1]),
+            previous_images=previous[0],
             admin_users=users[0],
             admin_groups=groups[0],
             controllers=users[1],

@@ -86,13 +86,14 @@ def check_older_pods(facts: NamespaceFacts, whole: Facts) -> Iterator[Finding]:
     pods = [pod for pod in facts.pods.items() if _is_running(pod)]
     without = [pod["metadata"]["name"] for pod in pods if not has_sidecar(pod)]
     if without:
+        told = f"{len(without)} of {count_pods(len(pods))} have no sidecar"
         yield report.warn(
-            f"{len(without)} of {len(pods)} pods have no sidecar: {list_some(sorted(without))}",
+            f"{told}: {list_some(sorted(without))}",
             "they are older than the label, or were left out: "
             f"kubectl rollout restart -n {facts.name} deployment,statefulset,daemonset",
         )
     else:
-        yield report.ok(f"{len(pods)} pods, all with a sidecar")
+        yield report.ok(f"{count_pods(len(pods))} running, each with a sidecar")
 
 
 def check_boundary(
@@ -112,8 +113,13 @@ def check_boundary(
     for leftover in enforcement.leftovers:
         yield report.fail(f"{leftover.subject} {leftover.message}", leftover.remedy)
     if enforcement.enforced:
-        count = len(facts.pods.items())
-        yield report.ok(f"is enforced: {count} pods as injected, no token Secret")
+        count = count_pods(len(facts.pods.items()))
+        yield report.ok(f"is enforced: {count}, nothing but as injected, and no token Secret")
+
+
+def count_pods(number: int) -> str:
+    """As one says it."""
+    return f"{number or 'no'} pod{'' if number == 1 else 's'}"
 
 
 def find_enforcement(

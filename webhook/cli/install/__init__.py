@@ -11,7 +11,7 @@ from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
 
 if TYPE_CHECKING:
-    from webhook.admission.outcome import RawObject
+    from webhook.install.settings import InstallSettings
     from webhook.kube import Kube
 
 EXIT_FAILED = 1
@@ -44,7 +44,6 @@ def main(arguments: list[str]) -> int:
     if lacks_extra("install", "kubernetes", "yaml"):
         return EXIT_USAGE
     from webhook.cli.install.options import read_settings
-    from webhook.install.objects import build_objects
     from webhook.install.settings import list_problems
     from webhook.install.text import render_yaml
     from webhook.kube import KubeError, open_kubeconfig
@@ -53,7 +52,6 @@ def main(arguments: list[str]) -> int:
     if problems := list_problems(settings):
         complain("\n".join(map(name_option, problems)), _COMMAND)
         return EXIT_USAGE
-    objects = build_objects(settings)
     if given.output == "yaml":
         sys.stdout.write(render_yaml(settings))
         return 0
@@ -62,14 +60,14 @@ def main(arguments: list[str]) -> int:
     except KubeError as error:
         complain(str(error), _COMMAND)
         return EXIT_USAGE
-    return _install(kube, objects, given)
+    return _install(kube, settings, given)
 
 
-def _install(kube: "Kube", objects: list["RawObject"], given: argparse.Namespace) -> int:
+def _install(kube: "Kube", settings: "InstallSettings", given: argparse.Namespace) -> int:
     from webhook.cli.install.course import Course, InstallError
     from webhook.kube import KubeError
 
-    course = Course(kube, objects, given.system_namespace, force=given.force_conflicts)
+    course = Course(kube, settings, force=given.force_conflicts)
     try:
         course.examine()
         if given.dry_run:
@@ -78,13 +76,14 @@ def _install(kube: "Kube", objects: list["RawObject"], given: argparse.Namespace
         course.prune()
         if given.wait:
             course.wait(given.wait)
+            course.settle()
     except InstallError as error:
         complain(str(error), _COMMAND)
         return EXIT_FAILED
     except KubeError as error:
         complain(f"{error}\nrun the same command again: what is there stays", _COMMAND)
         return EXIT_FAILED
-    course.tell_next()
+    course.tell_next(waited=bool(given.wait))
     return 0
 
 

@@ -18,6 +18,7 @@ _JSON: Final = "application/json"
 _PASSING: Final = (0, 429, 500, 502, 503, 504)
 _ATTEMPTS: Final = 4
 _PAUSE_S: Final = 1.0
+_OF_METADATA: Final = ("generation", "labels", "annotations")
 # What every write of an object changes.
 _VOLATILE: Final = ("managedFields", "resourceVersion", "generation")
 
@@ -47,8 +48,7 @@ def apply_object(kube: Kube, document: RawObject, *, force: bool) -> str:
     after = _patch_patiently(kube, document, force=force)
     if before is None:
         return "created"
-    same = before["resourceVersion"] == after["metadata"]["resourceVersion"]
-    return "unchanged" if same else "configured"
+    return "unchanged" if _is_same(before, after["metadata"]) else "configured"
 
 
 def explain_refusal(document: RawObject, error: KubeError) -> tuple[str, str]:
@@ -108,6 +108,14 @@ def _patch_patiently(kube: Kube, document: RawObject, *, force: bool) -> RawObje
                 raise
         time.sleep(_PAUSE_S * attempt)
     return _patch(kube, document, METADATA_ONLY, force=force, dry=False)
+
+
+def _is_same(before: RawObject, after: RawObject) -> bool:
+    """By its version, or by what the server counts: a write may be about who owns a field."""
+    if before["resourceVersion"] == after["resourceVersion"]:
+        return True
+    counted = before.get("generation")
+    return bool(counted) and all(before.get(key) == after.get(key) for key in _OF_METADATA)
 
 
 def _strip(document: RawObject) -> dict[str, Any]:

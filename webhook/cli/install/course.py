@@ -5,6 +5,7 @@ Must not leave anybody guessing: where it stops, it says what is done and what i
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -18,8 +19,10 @@ from webhook.cli.install.applying import (
 )
 from webhook.cli.install.objects_there import find_objects, find_release, is_applied_by_us
 from webhook.cli.install.paths import find_path, name_object
-from webhook.cli.install.readiness import list_missing, list_reasons
+from webhook.cli.install.readiness import list_missing, list_reasons, read_sidecar_image
 from webhook.cli.install.versions import FOR_GUARDS, parse_version
+from webhook.install.objects import build_objects
+from webhook.install.settings import InstallSettings
 from webhook.kube import Kube, KubeError
 
 _POLL_S: Final = 1.0
@@ -31,16 +34,23 @@ class InstallError(Exception):
 
 
 class Course:
-    """One installation of these objects; each step may raise InstallError or KubeError."""
+    """One installation; each step may raise InstallError or KubeError."""
 
-    def __init__(self, kube: Kube, objects: list[RawObject], system: str, *, force: bool) -> None:
+    def __init__(self, kube: Kube, settings: InstallSettings, *, force: bool) -> None:
         self._kube = kube
-        self._objects = objects
-        self._system = system
+        self._settings = settings
+        self._objects = build_objects(settings)
+        self._system = settings.namespace
         self._force = force
 
     def examine(self) -> None:
         """Try everything as a dry run, so that nothing is begun that cannot be ended."""
+        try:
+            self._examine()
+        except KubeError as error:
+            raise InstallError(f"{error}\nnothing was changed") from None
+
+    def _examine(self) -> None:
         document = self._kube.request("GET", "/version").document
         version = parse_version(document)
         if version is not None and version < FOR_GUARDS:
@@ -48,6 +58,7 @@ class Course:
                 f"the cluster is {document['gitVersion']}: MCA's guards need 1.30 or newer"
             )
         self._refuse_release()
+        self._expect_rollout()
         tell([f"trying {len(self._objects)} objects on {self._kube.server}"])
         problems = [line for each in self._objects for line in self._try(each)]
         if problems:
@@ -62,6 +73,20 @@ class Course:
                     f"{name_object(document)} belongs to the Helm release {release}: "
                     "upgrade that with helm, or uninstall it first"
                 )
+
+    def _expect_rollout(self) -> None:
+        """Webhooks that are to be replaced put in their image: guards accept it until then."""
+        path = next(find_path(item) for item in self._objects if item["kind"] == "Deployment")
+        try:
+            deployment = self._kube.request("GET", path).document
+        except KubeError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return
+            raise
+        image = read_sidecar_image(deployment)
+        if image and image != self._settings.sidecar_image:
+            accepting = replace(self._settings, previous_sidecar_images=(image,))
+            self._objects = build_objects(accepting)
 
     def _try(self, document: RawObject) -> Iterator[str]:
         """Where the namespace is not there yet, what goes into it can only be tried later."""
@@ -118,6 +143,14 @@ class Course:
             time.sleep(_POLL_S)
         tell(["the webhook serves"])
 
+    def settle(self) -> None:
+        """No webhook puts in an earlier image any more, so none is accepted."""
+        objects = build_objects(self._settings)
+        if objects != self._objects:
+            self._objects = objects
+            tell(["the earlier image of sidecars is no longer accepted for new pods"])
+            self.apply()
+
     def _list_missing(self) -> list[str]:
         stored = {
             document["kind"]: self._kube.request("GET", find_path(document)).document
@@ -140,11 +173,12 @@ class Course:
             "on waiting, or mca uninstall"
         )
 
-    def tell_next(self) -> None:
+    def tell_next(self, *, waited: bool) -> None:
         """What whoever installed it wants to do now."""
+        done = "installed" if waited else "applied, and not waited for"
         tell(
             [
-                "installed. Next:",
+                f"{done}. Next:",
                 "  kubectl label namespace NAME mca.io/injection=enabled",
                 "  mca check",
             ]

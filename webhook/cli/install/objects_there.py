@@ -47,7 +47,7 @@ def _list(kube: Kube, path: str) -> Iterator[RawObject]:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return
-    yield from answer.document["items"]
+    yield from answer.document.get("items") or ()  # of metadata alone, none is null
 
 
 def is_applied_by_us(metadata: RawObject) -> bool:

@@ -64,7 +64,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def read_settings(given: argparse.Namespace) -> InstallSettings:
-    """Unchecked: `build_objects` tells everything that is wrong with them."""
+    """Unchecked: `list_problems` tells everything that is wrong with them."""
     return InstallSettings(
         sidecar_image=given.sidecar_image,
         control_image=given.control_image,

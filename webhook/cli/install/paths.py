@@ -14,6 +14,7 @@ KINDS: Final = {
     ("v1", "Secret"): ("secrets", True),
     ("v1", "ConfigMap"): ("configmaps", True),
     ("v1", "Service"): ("services", True),
+    ("v1", "ResourceQuota"): ("resourcequotas", True),
     ("apps/v1", "Deployment"): ("deployments", True),
     ("policy/v1", "PodDisruptionBudget"): ("poddisruptionbudgets", True),
     ("networking.k8s.io/v1", "NetworkPolicy"): ("networkpolicies", True),

@@ -4,8 +4,10 @@ Must not fetch, nor wait.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from webhook.admission.outcome import RawObject
+from webhook.admission.settings import parse_image
 
 
 def list_missing(deployment: RawObject, registration: RawObject) -> Iterator[str]:
@@ -25,6 +27,16 @@ def list_missing(deployment: RawObject, registration: RawObject) -> Iterator[str
         webhook["clientConfig"].get("caBundle") for webhook in registration.get("webhooks") or ()
     ):
         yield "the webhook's certificate is not registered yet"
+
+
+def read_sidecar_image(deployment: RawObject) -> str:
+    """What its pods put in; empty if that is no image with its digest."""
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        for item in container.get("env") or ():
+            if item["name"] == "MCA_SIDECAR_IMAGE":
+                with suppress(ValueError):
+                    return parse_image(item.get("value") or "")
+    return ""
 
 
 def list_reasons(pods: Iterable[RawObject]) -> list[str]:

@@ -14,6 +14,7 @@ from webhook.guards.settings import GuardSettings
 
 ODD = GuardSettings(
     image=SIDECAR,
+    previous_images=(CONTROL,),
     admin_users=('a "quoted" user', "back\\slash", "kubelet]"),
     admin_groups=("ops", "größer"),
     controllers=("system:serviceaccount:mca:one", "two"),
@@ -41,6 +42,9 @@ def test_settings_are_read_back(settings: GuardSettings) -> None:
         ("mca-namespace-labels", lambda spec: spec["variables"][0].update(expression="true"),
          "who is an admin"),
         ("mca-final-pods", lambda spec: spec.pop("validations"), "which image"),
+        ("mca-final-pods", lambda spec: [each.update(
+            expression=each["expression"].replace("image in [", "image in (["))
+            for each in spec["validations"]], "not say which image"),
         ("mca-token-requests", lambda spec: spec["validations"].clear(), "not say which audiences"),
         ("mca-token-requests", lambda spec: spec["validations"][0].update(
             expression="x.all(audience, audience in [1])"), "which audiences are"),

@@ -39,7 +39,7 @@ def test_in_order() -> None:
     assert tell(finding for check in EACH for finding in check(facts, WHOLE)) == [
         ("labels", "ok", "mca.io/injection: enabled"),
         ("injection", "ok", "a pod that was tried gets its sidecar"),
-        ("pods", "ok", "1 pods, all with a sidecar"),
+        ("pods", "ok", "1 pod running, each with a sidecar"),
     ]
     assert list(check_boundary(facts, WHOLE)) == []
 
@@ -118,7 +118,7 @@ def test_a_boundary_that_holds() -> None:
     facts = with_pods(injected_pod(), labels=ENFORCED)
     assert list(check_older_pods(facts, WHOLE)) == []
     finding = only(check_boundary(facts, WHOLE))
-    assert finding.message == "is enforced: 1 pods as injected, no token Secret"
+    assert finding.message == "is enforced: 1 pod, nothing but as injected, and no token Secret"
     report = find_enforcement(facts, WHOLE)
     assert report is not None
     assert report.enforced

@@ -94,6 +94,8 @@ class Node:
                 if pods:
                     # In a rollout the newest pods take the process over.
                     self._run(max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]))
+                else:
+                    self.stop_process()
             except (OSError, HTTPException):
                 continue  # the API server is away
             except Exception as error:  # noqa: BLE001 - a thread's end must be seen
@@ -119,7 +121,8 @@ class Node:
 
     def _run(self, pod: dict[str, Any]) -> None:
         (container,) = pod["spec"]["containers"]
-        form = [container[key] for key in ("image", "args", "env")]
+        # Another ReplicaSet: another form, or an installation made anew, whose account is another.
+        form = pod["metadata"]["ownerReferences"][0]["uid"]
         if not self.healthy:
             self.stop_process()
         elif self._process is None or self._form != form:

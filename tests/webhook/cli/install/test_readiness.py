@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from webhook.cli.install.readiness import list_missing, list_reasons
+from webhook.cli.install.readiness import list_missing, list_reasons, read_sidecar_image
 
 REGISTERED = {"webhooks": [{"clientConfig": {"caBundle": "eA=="}}]}
+IMAGE = f"mca@sha256:{'0' * 64}"
 DONE = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
 
 
@@ -37,6 +38,15 @@ def test_the_certificate() -> None:
     assert list(list_missing(deployment(), half)) == [
         "the webhook's certificate is not registered yet"
     ]
+
+
+@pytest.mark.parametrize("image", [IMAGE, "mca:1", None])
+def test_the_image_that_pods_put_in(image: str | None) -> None:
+    variable = {"name": "MCA_SIDECAR_IMAGE", **({} if image is None else {"value": image})}
+    env = [{"name": "OTHER", "value": "x"}, variable]
+    containers = [{"name": "proxy"}, {"name": "webhook", "env": env}]
+    found = read_sidecar_image({"spec": {"template": {"spec": {"containers": containers}}}})
+    assert found == (IMAGE if image == IMAGE else "")
 
 
 def test_why_pods_wait() -> None:
