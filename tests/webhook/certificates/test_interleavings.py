@@ -223,4 +223,4 @@ class Cluster(RuleBasedStateMachine):
 
 
 def test_what_is_served_is_always_trusted() -> None:
-    run_state_machine_as_test(Cluster, settings=settings(max_examples=200, stateful_step_count=60))
+    run_state_machine_as_test(Cluster, settings=settings(max_examples=100, stateful_step_count=60))
