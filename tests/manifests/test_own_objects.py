@@ -1,6 +1,7 @@
 """Attack 65: what the controller keeps for sidecars is written by nobody else."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -100,3 +101,19 @@ def test_65_a_namespace_that_ends_can_be_emptied(guarded: Guarded) -> None:
     # The policy sees the namespace by a watch, a moment later.
     wait_until(lambda: guarded.call("DELETE", path, token=collector).status == 200)
     assert plane.request("GET", f"{path}/mca-policy").status == 404
+
+
+@every_kind
+def test_mcas_own_namespace_is_not_closed_to_mca_by_a_label(guarded: Guarded, kind: str) -> None:
+    """`kubectl label namespace --all`: certificates are renewed there, and an upgrade goes on."""
+    plane = guarded.plane
+    name = "/api/v1/namespaces/mca-system"
+    label = {"metadata": {"labels": {"mca.io/injection": "enabled"}}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert plane.request("PATCH", name, json.dumps(label).encode(), headers=headers).status == 200
+    path = PATHS[kind].format("mca-system")
+    admin = plane.tokens["admin"]
+    for _ in range(20):  # policies see the label a moment later
+        assert_passed(guarded.call("POST", path, body_of(kind, name="mca-webhook-x"), token=admin))
+        assert_passed(guarded.call("DELETE", f"{path}/mca-webhook-x", token=admin))
+        time.sleep(0.05)

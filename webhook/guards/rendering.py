@@ -11,6 +11,7 @@ from webhook.guards.containers import (
     guard_pod_updates,
 )
 from webhook.guards.final_pods import guard_final_pods
+from webhook.guards.home_api import guard_home_api
 from webhook.guards.namespace_labels import guard_namespace_labels
 from webhook.guards.own_objects import guard_own_objects
 from webhook.guards.policy import Guard
@@ -24,6 +25,7 @@ from webhook.guards.tokens import (
 _MAKERS = (
     guard_namespace_labels,
     guard_own_objects,
+    guard_home_api,
     guard_token_secrets,
     guard_token_requests,
     guard_certificate_requests,
