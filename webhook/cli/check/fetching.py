@@ -4,6 +4,7 @@ Must not judge. What cannot be read is a fact as well: only a server that does n
 ends it.
 """
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,21 +18,25 @@ from webhook.cli.check.expectation import expect_objects
 from webhook.cli.check.facts import Attempt, Facts, Fetched, NamespaceFacts, Right
 from webhook.cli.check.rights import EXCESSES, list_rights
 from webhook.cli.check.trial import build_trial
+from webhook.cli.install.objects_there import METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
 from webhook.enforcement.report import TOKEN_SECRET_TYPE
+from webhook.enforcement.stored_pod import has_sidecar
 from webhook.install.names import APP, WEBHOOK, find_account
 from webhook.kube import Kube, KubeError
 
 # Several at a time: most of it is waiting.
 _AT_ONCE: Final = 8
+_TRIALS: Final = 3
+_PAUSE_S: Final = 0.5
 _PAGE: Final = "500"
 _TIMEOUT_S: Final = 15.0
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _FLOWS: Final = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
 _JSON: Final = "application/json"
-# Of Secrets: so their values are not even sent.
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+# So that values of Secrets are not even sent.
+_LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _OURS: Final = f"app.kubernetes.io/part-of={APP}"
 # Of nobody: it is tried as a dry run.
 _PROBE_NAMESPACE: Final = "injection-check"
@@ -65,7 +70,7 @@ class Fetcher:
             policies = start(self._list, f"{_ADMISSION}/validatingadmissionpolicies")
             bindings = start(self._list, f"{_ADMISSION}/validatingadmissionpolicybindings")
             flows = start(self._list, _FLOWS, labelSelector=_OURS)
-            objects = pool.map(self._get, map(find_path, expected))
+            objects = pool.map(self._get_metadata, map(find_path, expected))
             needs = list(dict.fromkeys(list_rights(expected)))
             rights = dict(zip(needs, pool.map(self._ask, needs), strict=True))
             excesses = EXCESSES if expected else ()
@@ -91,12 +96,17 @@ class Fetcher:
                 unlisted=unlisted,
             )
 
-    def _get(self, path: str) -> Fetched:
+    def _get(self, path: str, accept: str = _JSON) -> Fetched:
         """One object."""
         try:
-            return Fetched(self._kube.request("GET", path, timeout_s=_TIMEOUT_S).document)
+            answer = self._kube.request("GET", path, accept=accept, timeout_s=_TIMEOUT_S)
         except KubeError as error:
             return _describe(error)
+        return Fetched(answer.document)
+
+    def _get_metadata(self, path: str) -> Fetched:
+        """Enough to know that it is there."""
+        return self._get(path, METADATA_ONLY)
 
     def _list(self, path: str, *, accept: str = _JSON, **selectors: str) -> Fetched:
         """A list, page by page."""
@@ -132,11 +142,21 @@ class Fetcher:
             pods=self._list(f"{root}/pods"),
             token_secrets=self._list(
                 f"{root}/secrets",
-                accept=_METADATA_ONLY,
+                accept=_LISTS_OF_METADATA,
                 fieldSelector=f"type={TOKEN_SECRET_TYPE}",
             ),
-            attempt=self._try("POST", f"{root}/pods", build_trial()),
+            attempt=self._try_pod(f"{root}/pods"),
         )
+
+    def _try_pod(self, path: str) -> Attempt:
+        """Again if nobody injected it: an API server sees a label, or a webhook, a moment late."""
+        attempt = self._try("POST", path, build_trial())
+        for _ in range(_TRIALS - 1):
+            if attempt.document is None or has_sidecar(attempt.document) or attempt.warnings:
+                break
+            time.sleep(_PAUSE_S)
+            attempt = self._try("POST", path, build_trial())
+        return attempt
 
     def _ask(self, right: Right) -> bool | str:
         """Whether the webhook's account has it; why nobody knows."""

@@ -130,6 +130,11 @@ def check_page(facts: Facts) -> Iterator[Finding]:
         return
     if facts.page.status == HTTPStatus.OK:
         yield report.ok("its /readyz answers the API server")
+    elif facts.page.status == HTTPStatus.FORBIDDEN:
+        yield report.unknown(
+            f"whether its /readyz answers: {facts.page.message}",
+            "run this as somebody who may get services/proxy, or name a namespace with -n",
+        )
     else:
         yield report.fail(
             f"its /readyz does not answer: {facts.page.message}",

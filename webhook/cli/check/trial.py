@@ -4,6 +4,7 @@ Must not send it. It asks for little and runs nowhere: every policy that pods me
 """
 
 import re
+from http import HTTPStatus
 from typing import Any, Final
 
 from webhook.admission.names import SIDECAR
@@ -69,6 +70,8 @@ def judge_trial(report: Reporter, attempt: Attempt, image: str, system: str) -> 
     if attempt.document is not None:
         return _judge_pod(report, attempt, image)
     message = attempt.message
+    if attempt.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return report.unknown(f"a pod could not be tried: {message}", "run this again in a moment")
     if _OUR_CALL.search(message):
         hint = next((hint for cause, hint in _CAUSES if cause.search(message)), _USUAL_CAUSE)
         return report.fail(f"a pod is refused: {message}", hint.format(system=system))

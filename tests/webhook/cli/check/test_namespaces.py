@@ -91,6 +91,8 @@ CALL = 'Internal error occurred: failed calling webhook "standard.inject.mca.io"
          "fail", "a plain pod is refused", "of one release"),
         (Attempt(403, None, "ValidatingAdmissionPolicy 'mca-final-pods' with binding denied"),
          "fail", "a plain pod is refused", "of one release"),
+        (Attempt(429, None, 'admission webhook "standard.inject.mca.io" denied the request: busy'),
+         "unknown", "busy", "in a moment"),
         (Attempt(403, None, 'User "eve" cannot create resource "pods"'),
          "unknown", "could not be tried", "may create pods"),
         (Attempt(201, bare_pod(), warnings=("mca no-token: no sidecar",)),

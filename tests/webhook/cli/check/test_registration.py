@@ -93,5 +93,7 @@ def test_the_page_is_tried_where_no_pod_is() -> None:
     facts = make_facts()
     assert list(check_page(facts)) == []
     assert only(check_page(replace(facts, page=Attempt(200)))).status.value == "ok"
+    unknown = replace(facts, page=Attempt(403, None, "services is forbidden"))
+    assert only(check_page(unknown)).status.value == "unknown"
     refused = replace(facts, page=Attempt(503, None, "no endpoints available"))
     assert "no endpoints available" in only(check_page(refused)).message

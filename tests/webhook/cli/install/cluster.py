@@ -18,6 +18,11 @@ from tests.webhook.cli.install.node import Node
 from tests.webhook.cli.test_entry import mca
 
 IMAGES = ("--sidecar-image", SIDECAR, "--control-image", CONTROL)
+# What was answered about Secrets is recorded as it was sent.
+_AUDIT = (
+    {"level": "RequestResponse", "resources": [{"group": "", "resources": ["secrets"]}]},
+    {"level": "Metadata"},
+)
 # They come and go by themselves.
 _RESTLESS = ("events", "leases", "endpoints", "endpointslices")
 
@@ -36,6 +41,7 @@ class Cluster:
                 controller_manager=True,
                 users={"operator": ["operators"], "reader": ["readers"]},
                 flags={"enable-aggregator-routing": "true"},
+                audit_policy=_AUDIT,
             )
         )
         self.node = self._stack.enter_context(Node(self.plane, self.folder))
@@ -95,6 +101,21 @@ class Cluster:
         path = self.folder / f"{user}.kubeconfig"
         path.write_text(json.dumps(config))
         return path
+
+    def list_answers_on_secrets(self) -> list[tuple[str, str, bool]]:
+        """Of all calls of `mca` by the admin: verb, kind of the answer, whether it has data."""
+        events = map(json.loads, (self.plane.folder / "audit.jsonl").read_text().splitlines())
+        found = []
+        for event in events:
+            ours = (
+                event.get("userAgent") == "mca" and event["user"]["username"] == "kubernetes-admin"
+            )
+            if ours and (event.get("objectRef") or {}).get("resource") == "secrets":
+                answer = event.get("responseObject") or {}
+                found.append(
+                    (event["verb"], answer.get("kind", ""), '"data"' in json.dumps(answer))
+                )
+        return found
 
     def label(self, namespace: str, **labels: str | None) -> None:
         """Labels `mca.io/…`; the namespace is made if it is not there."""
