@@ -1,7 +1,8 @@
 """Owns what the first bytes of an AdmissionReview tell: which one it is, and of which namespace.
 
-Must not be believed by anything that decides: it says whose turn it is, no more. The API server
-writes these fields before all that a caller chose but the name, and in that one it escapes quotes.
+Must not be believed by anything that decides about a pod, nor beyond the peer that sent it: it says
+which of its reviews come first. The API server writes these fields before all that a caller chose
+but the name, and in that one it escapes quotes.
 """
 
 import re

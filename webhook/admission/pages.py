@@ -1,30 +1,33 @@
 """Owns what the webhook answers over HTTP: reviews, its health, its metrics.
 
 Must not look into a review: review.py answers it. Must not open a port: server.py does. A flood of
-one namespace must not hold back another's pods (attack 79): what is held of it has a limit, what
-is done for it takes turns, and what would take long leaves the loop.
+one namespace must not hold back another's pods (attack 79), nor a stranger the API server's: what
+is held of each has a limit, what is done for them takes turns, and what would take long leaves the
+loop.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from webhook.admission.envelope import START_BYTES, read_envelope
 from webhook.admission.registration import MODES, find_path
 from webhook.admission.review import Reviewed, refuse_busy, review
-from webhook.admission.room import Room
+from webhook.admission.room import Place, Room
 from webhook.admission.settings import InjectionSettings
 from webhook.admission.tally import Tally
 from webhook.admission.turns import Turns
 
 # The API server's own limit for a request is 3 MiB; a review holds one object and little else.
 MAX_BODY_BYTES: Final = 3 << 20
-_BODY_DEADLINE_S: Final = 10.0
+# The API server gives up after 5 s, and sends what it has in an instant.
+_BODY_DEADLINE_S: Final = 3.0
 # Bodies, and for each what its connection costs.
-_ROOM_BYTES: Final = 48 << 20
+_ROOM_BYTES: Final = 64 << 20
 _OVERHEAD_BYTES: Final = 64 << 10
 # 3 ms of work. What is larger has a thread, so that nothing else waits for it.
 _LIGHT_BYTES: Final = 64 << 10
@@ -57,20 +60,20 @@ class Webhook:
 
     def _make_reviewer(self, mode: str) -> Handler:
         async def answer(request: web.Request) -> web.Response:
-            size = _read_size(request)
             body = bytearray()
             await _read_until(request, body, START_BYTES)
-            envelope = read_envelope(body)
-            if not self._room.take(envelope.namespace, size + _OVERHEAD_BYTES):
-                reviewed, seconds = refuse_busy(envelope.uid, envelope.namespace), 0.0
-            else:
-                try:
-                    await _read_until(request, body, MAX_BODY_BYTES + 1)
+            envelope, peer = read_envelope(body), request.remote or ""
+            place = self._room.enter(peer, envelope.namespace)
+            reviewed, seconds = refuse_busy(envelope.uid, envelope.namespace), 0.0
+            try:
+                if place.grow(_OVERHEAD_BYTES + len(body)) and await _read_rest(
+                    request, body, place
+                ):
                     began = time.perf_counter()
-                    reviewed = await self._review(mode, envelope.namespace, body)
+                    reviewed = await self._review(mode, peer, envelope.namespace, body)
                     seconds = time.perf_counter() - began
-                finally:
-                    self._room.give_back(envelope.namespace, size + _OVERHEAD_BYTES)
+            finally:
+                place.leave()
             self.tally.count(mode, reviewed.result, reviewed.code, seconds)
             response = web.Response(body=reviewed.body, content_type="application/json")
             if self.draining:
@@ -79,11 +82,11 @@ class Webhook:
 
         return answer
 
-    async def _review(self, mode: str, sender: str, body: bytearray) -> Reviewed:
+    async def _review(self, mode: str, peer: str, sender: str, body: bytearray) -> Reviewed:
         if len(body) <= _LIGHT_BYTES:
-            async with self._light.take(sender):
+            async with self._light.take(peer, sender):
                 return review(body, MODES[mode], self._settings)
-        async with self._heavy.take(sender):
+        async with self._heavy.take(peer, sender):
             return await asyncio.to_thread(review, body, MODES[mode], self._settings)
 
     async def _tell_alive(self, _: web.Request) -> web.Response:
@@ -100,25 +103,39 @@ class Webhook:
         return web.Response(body=self.tally.render(), content_type="text/plain")
 
 
-def _read_size(request: web.Request) -> int:
-    """What is set aside for its body: the most there is, if it does not say."""
-    size = MAX_BODY_BYTES if request.content_length is None else request.content_length
-    if size > MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, size)
-    return size
-
-
 async def _read_until(request: web.Request, body: bytearray, size: int) -> None:
     """Add to `body` until it has this size, or all there is."""
     content = request.content
     if content.is_eof():  # nothing more is to come: most reviews arrive in one piece
         body += content.read_nowait()
-    else:
-        try:
-            async with asyncio.timeout(_BODY_DEADLINE_S):
-                while len(body) < size and (chunk := await content.readany()):
-                    body += chunk
-        except TimeoutError:
-            raise web.HTTPRequestTimeout(text="the body did not come in time\n") from None
-    if len(body) > MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))
+        return
+    async with _impatience():
+        while len(body) < size and (chunk := await content.readany()):
+            body += chunk
+
+
+async def _read_rest(request: web.Request, body: bytearray, place: Place) -> bool:
+    """Whether there was room for all of it. What is declared does not count: it may never come."""
+    content = request.content
+    if content.at_eof():
+        return True
+    async with _impatience():
+        while chunk := await content.readany():
+            if len(body) + len(chunk) > MAX_BODY_BYTES:
+                raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body) + len(chunk))
+            if not place.grow(len(chunk)):
+                return False
+            body += chunk
+    return True
+
+
+@asynccontextmanager
+async def _impatience() -> AsyncIterator[None]:
+    """For bodies that do not come, or whose senders have gone."""
+    try:
+        async with asyncio.timeout(_BODY_DEADLINE_S):
+            yield
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the body did not come in time\n") from None
+    except (ClientError, web.RequestPayloadError, OSError):
+        raise web.HTTPBadRequest(text="the body broke off\n") from None

@@ -1,4 +1,4 @@
-"""Owns whose turn it is: so many at once and no more, and namespaces come in turns.
+"""Owns whose turn it is: so many at once and no more; peers and their namespaces take turns.
 
 Must not know what is done in a turn, nor how much of it may wait.
 """
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """A semaphore that goes round among namespaces, however many wait in each.
+    """A semaphore that goes round among peers and their namespaces, however many wait in each.
 
     Turns are passed on in the loop's next round: calls are read and answered in between, so that
     who comes from another namespace is seen before all those that wait have been served. For work
@@ -18,19 +18,20 @@ class Turns:
     """
 
     def __init__(self, at_once: int = 1) -> None:
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, dict[str, deque[asyncio.Future[None]]]] = {}
         self._free = at_once
         self._ended = 0
 
     @asynccontextmanager
-    async def take(self, namespace: str) -> AsyncIterator[None]:
+    async def take(self, peer: str, namespace: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it for as long as this lasts."""
         loop = asyncio.get_running_loop()
         if self._free:
             self._free -= 1
         else:
             turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.setdefault(namespace, deque()).append(turn)
+            namespaces = self._waiting.setdefault(peer, {})
+            namespaces.setdefault(namespace, deque()).append(turn)
             try:
                 await turn
             except asyncio.CancelledError:
@@ -50,13 +51,17 @@ class Turns:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """To the namespace whose last turn was longest ago."""
+        """To the peer whose last turn was longest ago, and of its namespaces likewise."""
         while self._waiting:
-            namespace = next(iter(self._waiting))
-            queue = self._waiting.pop(namespace)
+            peer = next(iter(self._waiting))
+            namespaces = self._waiting.pop(peer)
+            namespace = next(iter(namespaces))
+            queue = namespaces.pop(namespace)
             turn = queue.popleft()
             if queue:
-                self._waiting[namespace] = queue
+                namespaces[namespace] = queue
+            if namespaces:
+                self._waiting[peer] = namespaces
             if not turn.done():  # who has given up is passed over
                 turn.set_result(None)
                 return

@@ -154,10 +154,11 @@ class WebhookProcess:
         finally:
             connection.close()
 
-    def connect(self) -> ssl.SSLSocket:
-        """A connection for what no client would send."""
+    def connect(self, source: str = "127.0.0.1") -> ssl.SSLSocket:
+        """A connection for what no client would send, from any address of loopback."""
         trust = ssl.create_default_context(cadata=self.authority.pem)
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        address = ("127.0.0.1", self.port)
+        plain = socket.create_connection(address, timeout=30, source_address=(source, 0))
         return trust.wrap_socket(plain, server_hostname="localhost")
 
     def stop(self) -> int:

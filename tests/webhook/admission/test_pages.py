@@ -2,11 +2,11 @@
 
 import gzip
 import json
+import ssl
 import statistics
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,40 +153,81 @@ def read_peak_mb(webhook: WebhookProcess) -> float:
     return int(line.split()[1]) / 1024
 
 
-@pytest.fixture
-def crowded(served: Served) -> Iterator[str]:
-    """A namespace all of whose room is taken: by reviews that do not come.
+class Stall:
+    """Reviews of which the last byte does not come, begun anew whenever they are given up."""
 
-    Each takes a MiB, with what counts for its connection, of 24 that one namespace may hold.
-    """
-    namespace = "crowded"
-    served.create_namespace(namespace, injection="enabled")
-    served.create_namespace("roomy", injection="enabled")
-    start = make_review(make_pod(), namespace=namespace)[:400]
-    size = (1 << 20) - (64 << 10)
-    head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    def __init__(
+        self, webhook: WebhookProcess, namespaces: list[str], size: int, source: str = "127.0.0.1"
+    ) -> None:
+        self._webhook, self._size, self._source = webhook, size, source
+        self._ending = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(namespace,)) for namespace in namespaces
+        ]
+
+    def _send(self, namespace: str) -> None:
+        body = make_review(make_pod(), namespace=namespace).ljust(self._size)
+        head = "POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        while not self._ending.is_set():
+            with self._webhook.connect(self._source) as connection, suppress(OSError):
+                connection.sendall(f"{head}{len(body) + 1}\r\n\r\n".encode() + body)
+                connection.settimeout(0.2)
+                self._wait(connection)
+
+    def _wait(self, connection: ssl.SSLSocket) -> None:
+        while not self._ending.is_set():
+            with suppress(TimeoutError):
+                connection.recv(4096)
+                self._ending.wait(0.2)
+                return
+
+    def __enter__(self) -> "Stall":
+        for thread in self._threads:
+            thread.start()
+        time.sleep(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_79_who_stalls_and_lies_takes_nobody_elses_room(webhook: WebhookProcess) -> None:
+    """A peer may say what it likes of its namespaces, and that of many at once."""
+    names = [f"n{number}" for number in range(60)]
+    small = make_review(add_access(make_pod()), namespace="team-a")
+    with Stall(webhook, names, (1 << 20) - 1, source="127.0.0.2"):
+        for _ in range(10):
+            assert send(webhook, small).response["allowed"]
+            assert send(webhook, make_large("team-a", 100)).response["allowed"]
+    assert read_peak_mb(webhook) < 300
+
+
+def test_79_what_is_declared_and_does_not_come_takes_no_room(webhook: WebhookProcess) -> None:
+    head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {3 << 20}\r\n\r\n"
+    small = make_review(add_access(make_pod()), namespace="n0")
     with ExitStack() as stack:
-        for _ in range(30):
-            connection = stack.enter_context(served.webhook.connect())
+        for number in range(40):
+            start = make_review(make_pod(), namespace=f"n{number}")
+            connection = stack.enter_context(webhook.connect())
             connection.sendall(head.encode() + start.ljust(2048))
-        yield namespace
+        assert send(webhook, small).response["allowed"]
 
 
 @pytest.mark.apiserver
-def test_79_the_api_server_fails_closed_and_says_when_to_come_again(
-    served: Served, crowded: str
-) -> None:
-    deadline = time.monotonic() + 8  # less than a body may take
-    while True:
-        answer = served.plane.request("POST", f"/api/v1/namespaces/{crowded}/pods", make_pod())
-        if answer.status == 429:
-            break
-        assert time.monotonic() < deadline, answer.body
-        assert answer.status == 201, answer.body
-        name = f"/api/v1/namespaces/{crowded}/pods/web-0"
-        served.plane.request("DELETE", name, {"gracePeriodSeconds": 0})
-        time.sleep(0.1)
+def test_79_the_api_server_fails_closed_and_says_when_to_come_again(served: Served) -> None:
+    for namespace in ("crowded", "roomy"):
+        served.create_namespace(namespace, injection="enabled")
+    path = "/api/v1/namespaces/{}/pods?dryRun=All"
+    deadline = time.monotonic() + 60
+    with Stall(served.webhook, ["crowded"] * 20, (1 << 20) - (64 << 10)):
+        while True:
+            answer = served.plane.request("POST", path.format("crowded"), make_pod())
+            if answer.status == 429:
+                break
+            assert time.monotonic() < deadline, answer.body
+            assert answer.status == 201, answer.body
+        assert served.plane.request("POST", path.format("roomy"), make_pod()).status == 201
     assert "mca busy: too many pods of namespace crowded are being created" in str(answer.json())
     assert answer.headers["Retry-After"] == "1"
-    answer = served.plane.request("POST", "/api/v1/namespaces/roomy/pods", make_pod())
-    assert answer.status == 201, answer.body

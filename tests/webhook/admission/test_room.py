@@ -5,52 +5,62 @@ from hypothesis import given, strategies as st
 from webhook.admission.room import Room
 
 
-def fill(room: Room, namespace: str, size: int = 10) -> int:
+def fill(room: Room, peer: str, namespace: str = "x", size: int = 10) -> int:
     """How many of this size it takes."""
     count = 0
-    while room.take(namespace, size):
+    while room.take(peer, namespace, size):
         count += 1
     return count
 
 
-def test_one_alone_has_half_and_the_next_half_of_the_rest() -> None:
+def test_a_namespace_has_half_of_its_peer_and_the_next_half_of_the_rest() -> None:
     room = Room(1000)
-    assert fill(room, "a") == 50
-    assert fill(room, "b") == 25
-    assert fill(room, "c") == 12
-    assert not room.take("a", 10)
+    assert fill(room, "p", "a") == 25
+    assert fill(room, "p", "b") == 12
+    assert fill(room, "p", "c") == 6
+    assert not room.take("p", "a", 10)
+
+
+def test_a_peer_has_half_whatever_it_says_of_its_namespaces() -> None:
+    room = Room(1000)
+    liar = sum(fill(room, "liar", f"n{number}") for number in range(100))
+    assert liar < 50
+    assert fill(room, "honest", "a") >= 12
+    assert fill(room, "other", "a") >= 6
 
 
 def test_what_is_given_back_is_free_for_all() -> None:
     room = Room(1000)
-    count = fill(room, "a")
+    count = fill(room, "p", "a")
     for _ in range(count):
-        room.give_back("a", 10)
-    assert fill(room, "b") == count
+        room.give_back("p", "a", 10)
+    assert fill(room, "q", "b") == count
 
 
-def test_who_holds_little_comes_before_who_holds_much() -> None:
+def test_a_place_gives_back_all_that_it_holds() -> None:
     room = Room(1000)
-    fill(room, "a")
-    assert room.take("b", 10)
-    room.give_back("a", 10)
-    assert not room.take("a", 20)
-    assert room.take("b", 200)
+    place = room.enter("p", "a")
+    assert place.grow(100)
+    assert place.grow(100)
+    assert not place.grow(200)
+    place.leave()
+    place.leave()
+    assert fill(room, "p", "b") == 25
 
 
-takings = st.tuples(st.sampled_from("abcd"), st.integers(1, 300))
+takings = st.tuples(st.sampled_from("pqr"), st.sampled_from("abcd"), st.integers(1, 300))
 
 
 @given(st.lists(takings, max_size=60))
-def test_never_more_than_there_is(wanted: list[tuple[str, int]]) -> None:
+def test_never_more_than_there_is(wanted: list[tuple[str, str, int]]) -> None:
     room = Room(1000)
-    taken: list[tuple[str, int]] = []
-    for namespace, size in wanted:
-        if room.take(namespace, size):
-            taken.append((namespace, size))
-        assert sum(size for _, size in taken) <= 1000
-        held = sum(size for other, size in taken if other == namespace)
-        assert held <= 500
-    for namespace, size in taken:
-        room.give_back(namespace, size)
-    assert fill(room, "z") == 50
+    taken: list[tuple[str, str, int]] = []
+    for peer, namespace, size in wanted:
+        if room.take(peer, namespace, size):
+            taken.append((peer, namespace, size))
+        assert sum(item[2] for item in taken) <= 1000
+        assert sum(item[2] for item in taken if item[0] == peer) <= 500
+        assert sum(item[2] for item in taken if item[:2] == (peer, namespace)) <= 250
+    for peer, namespace, size in taken:
+        room.give_back(peer, namespace, size)
+    assert fill(room, "z") == 25

@@ -13,7 +13,7 @@ async def line_up(
     had: list[str] = []
 
     async def work(name: str) -> None:
-        async with turns.take(name[0]):
+        async with turns.take("peer", name[0]):
             had.append(name)
             for _ in range(rounds):
                 await asyncio.sleep(0)
@@ -29,12 +29,26 @@ async def test_namespaces_come_in_turns_however_many_wait_in_each() -> None:
     assert had == ["a1", "a2", "b1", "c1", "a3", "c2", "a4"]
 
 
+async def test_peers_come_in_turns_whatever_they_say_of_namespaces() -> None:
+    turns = Turns()
+    had: list[str] = []
+
+    async def work(peer: str, namespace: str) -> None:
+        async with turns.take(peer, namespace):
+            had.append(peer)
+            await asyncio.sleep(0)
+
+    liars = [work("liar", f"n{number}") for number in range(5)]
+    await asyncio.gather(*liars, work("honest", "a"), work("honest", "a"))
+    assert had == ["liar", "liar", "honest", "liar", "honest", "liar", "liar"]
+
+
 async def test_one_at_a_time() -> None:
     turns, busy = Turns(), 0
 
     async def work(name: str) -> None:
         nonlocal busy
-        async with turns.take(name):
+        async with turns.take("peer", name):
             busy += 1
             assert busy == 1
             await asyncio.sleep(0)
@@ -84,7 +98,7 @@ async def test_a_turn_ends_with_an_error_too() -> None:
     turns = Turns()
 
     async def fail() -> None:
-        async with turns.take("a"):
+        async with turns.take("peer", "a"):
             raise ValueError("as it may be")
 
     async with asyncio.timeout(5):
