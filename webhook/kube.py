@@ -123,11 +123,7 @@ class Kube:
         body: Any,
         timeout_s: float,
     ) -> urllib3.BaseHTTPResponse:
-        sent = {"User-Agent": "mca", **headers}
-        # Asked for each time: the hook behind it reads a pod's token again, or runs a plugin. What
-        # comes has its scheme with it.
-        if bearer := self._configuration.get_api_key_with_prefix("BearerToken", "authorization"):
-            sent["Authorization"] = bearer
+        sent = {"User-Agent": "mca", **headers, **self._show_credential()}
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         try:
             return pool.request(
@@ -142,6 +138,18 @@ class Kube:
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unanswered(error) from None
+
+    def _show_credential(self) -> dict[str, str]:
+        """Asked for each time: the hook behind it reads a pod's token again, or runs a plugin."""
+        try:
+            bearer = self._configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        except OSError as error:
+            told = f"{error.filename or 'the credential'}: {error.strerror}"
+            raise KubeError(0, "", f"{self.server}: {told}") from None
+        except _UNUSABLE as error:
+            told = f"the credential cannot be read ({type(error).__name__})"
+            raise KubeError(0, "", f"{self.server}: {told}") from None
+        return {"Authorization": bearer} if bearer else {}  # it has its scheme with it
 
     def _unanswered(self, error: Exception) -> KubeError:
         # What urllib3 says around it names pools and objects; below it is the system's own word.

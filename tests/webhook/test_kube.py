@@ -1,5 +1,6 @@
 """One call, one watch, and whose credentials they have: on a real API server."""
 
+import datetime as dt
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,8 +212,9 @@ def test_answers_that_break_off_or_are_anothers(tmp_path: Path, answer: bytes, t
         with pytest.raises(KubeError, match=told):
             list(kube.watch("/api/v1/nodes", timeout_s=5))
         if told != "the watch sent what is no event":
+            again = open_kubeconfig(path=str(path))
             with pytest.raises(KubeError, match=told) as failed:
-                kube.request("GET", "/api/v1/nodes", timeout_s=5)
+                again.request("GET", "/api/v1/nodes", timeout_s=5)
             assert SECRET not in str(failed.value)
 
 
@@ -284,6 +287,43 @@ def test_a_pod_has_its_account(
     kube = open_cluster()
     assert (kube.server, kube.context) == (control_plane.url, "")
     assert kube.request("GET", "/api/v1/nodes").status == 200
+
+
+def test_a_token_that_is_gone(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client reads a pod's token again after a minute."""
+    token = tmp_path / "token"
+    token.write_text(SECRET)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(
+        incluster_config, "SERVICE_CERT_FILENAME", str(control_plane.authority.file)
+    )
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(control_plane.port))
+    kube = open_cluster()
+    with pytest.raises(KubeError) as refused:
+        kube.request("GET", "/api/v1/nodes")
+    assert refused.value.status == 401
+
+    class Later(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> "Later":
+            moment = dt.datetime.now(tz) + dt.timedelta(seconds=61)
+            return cls.fromtimestamp(moment.timestamp(), tz)
+
+    later = SimpleNamespace(datetime=Later, timedelta=dt.timedelta)
+    monkeypatch.setattr(incluster_config, "datetime", later)
+    token.write_text("")
+    for call in (
+        lambda: kube.request("GET", "/api/v1/nodes"),
+        lambda: list(kube.watch("/api/v1/nodes", timeout_s=1)),
+    ):
+        with pytest.raises(KubeError, match="the credential cannot be read"):
+            call()
+    token.unlink()
+    with pytest.raises(KubeError, match="token: No such file or directory"):
+        kube.request("GET", "/api/v1/nodes")
 
 
 def test_a_pod_without_its_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

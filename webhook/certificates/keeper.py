@@ -4,10 +4,13 @@ Must not end: without an API server it goes on with what it has seen, and says s
 of its own; whoever serves is handed each certificate.
 """
 
+import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from sidecar.log import log_event
@@ -25,13 +28,14 @@ from webhook.certificates.planning import (
 )
 from webhook.certificates.shared_objects import Registration, SharedObjects
 from webhook.certificates.signing import Certificate, Pair, make_authority, sign_serving
-from webhook.certificates.stored import Stored, parse_data, render_data
+from webhook.certificates.stored import NewerVersionError, Stored, parse_data, render_data
 from webhook.kube import KubeError, RawDocument
 
 _LONGEST_PAUSE_S: Final = 15.0
 # After a write, or after another replica's, what to do next is seen at the next look.
 _SHORT_PAUSE_S: Final = 0.1
 _AFTER_FAILURE_S: Final = 2.0
+_BETWEEN_WATCHES_S: Final = 1.0
 
 
 class Audience(Protocol):
@@ -67,7 +71,7 @@ class Keeper:
     clock: Callable[[], float] = time.time
     look: Look | None = None
     serving: Serving | None = None
-    told: tuple[str, ...] = ()
+    told: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def advance(self) -> bool:
         """Look, sign and write what is due; True if the next look is due at once."""
@@ -78,10 +82,9 @@ class Keeper:
         self.sign()
         now = self.clock()
         write = plan_write(look.view, self.lifetimes, now)
-        if isinstance(write, Mint) and stored.problems:
-            self._say("authorities_replaced", *stored.problems)
-        else:
-            self._say("authorities_ignored", *stored.problems)
+        replaced = stored.problems if isinstance(write, Mint) else ()
+        self._say("authorities_replaced", *replaced)
+        self._say("authorities_ignored", *(() if replaced else stored.problems))
         if write is not None:
             self._do(write, look, now)
         return write is not None
@@ -120,9 +123,9 @@ class Keeper:
         wrote, problem = _try(self.advance)
         if wrote:
             pause = _SHORT_PAUSE_S
+        self._say("certificates_kept_as_they_are", *([problem] if problem else ()))
         if problem:
             pause = min(pause, _AFTER_FAILURE_S)
-            self._say("certificates_kept_as_they_are", problem)
             self.audience.count(repair=False)
             _try(self.sign)
         lack = ""
@@ -163,28 +166,32 @@ class Keeper:
 
     def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
         while True:
-            try:
-                for _ in self.shared.follow(collection, name):
-                    changed.set()
-            except KubeError:
-                # Whoever looks from time to time tells what is wrong.
-                time.sleep(1)
+            # Whoever looks from time to time tells what is wrong.
+            _try(partial(self._hear, collection, name, changed))
+            time.sleep(_BETWEEN_WATCHES_S)
+
+    def _hear(self, collection: str, name: str, changed: threading.Event) -> bool:
+        for _ in self.shared.follow(collection, name):
+            changed.set()
+        return True
 
     def _say(self, event: str, *problems: str) -> None:
-        """Once, until it is another."""
-        if problems and (event, *problems) != self.told:
+        """Once, until it is another or none."""
+        if problems and problems != self.told.get(event):
             log_event("warning", event, problem="; ".join(problems))
-        self.told = (event, *problems)
+        self.told[event] = problems
 
 
 def _try(work: Callable[[], bool]) -> tuple[bool, str]:
     """What came of it, and what is wrong."""
     try:
         return work(), ""
-    except KubeError as error:
+    except (KubeError, NewerVersionError) as error:
         return False, str(error)
-    except Exception as error:  # noqa: BLE001 - the thread must outlive a bug, and tell it
-        return False, f"{type(error).__name__} while keeping certificates"
+    except Exception as error:  # noqa: BLE001 - the thread must outlive a bug, and tell where it is
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        return False, f"{type(error).__name__} at {where} while keeping certificates"
 
 
 def make_view(registration: Registration | None, stored: Stored) -> View:

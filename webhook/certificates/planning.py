@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-# What a Secret holds at most, whatever clocks say: the newest stay.
+# What a Secret holds at most, whatever clocks say, and how many others stay trusted: the newest.
 MAX_AUTHORITIES: Final = 8
 _RENEWED_AT: Final = 2 / 3  # of a life
 
@@ -162,9 +162,11 @@ def _plan_leaving(view: View, lifetimes: Lifetimes, now: float) -> dict[str, flo
     own = {known.id for known in view.authorities}
     found = {identity for bundle in view.bundles for identity in bundle or ()} - own
     until = now + 2 * (lifetimes.settle_s + lifetimes.serving_s)
-    return {
+    leaving = {
         identity: view.leaving.get(identity, min(until, view.ends[identity])) for identity in found
     }
+    last = sorted(leaving, key=lambda identity: (-leaving[identity], identity))
+    return {identity: leaving[identity] for identity in last[:MAX_AUTHORITIES]}
 
 
 def _find_unsaid(authorities: Sequence[Authority], now: float) -> list[str]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from webhook.admission.registration import NAME as REGISTRATION
 from webhook.certificates.signing import Certificate, read_certificates
+from webhook.install.names import CA_SECRET as SECRET
 from webhook.kube import Kube, KubeError, RawDocument
 
-SECRET: Final = "mca-webhook-ca"  # noqa: S105 - a name
-REGISTRATION: Final = "mca"
 _MANAGER: Final = {"fieldManager": "mca-webhook"}
 _REGISTRATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"

@@ -81,25 +81,34 @@ def read_certificates(pem: str) -> tuple[Certificate, ...]:
     """All of a bundle, in order; ValueError if it is no bundle, an empty one is."""
     if not pem.strip():
         return ()
-    return tuple(_describe(found) for found in x509.load_pem_x509_certificates(pem.encode()))
+    try:
+        return tuple(_describe(found) for found in x509.load_pem_x509_certificates(pem.encode()))
+    # Besides ValueError a parser raises InvalidVersion, UnsupportedAlgorithm and others, which
+    # have nothing in common.
+    except Exception:  # noqa: BLE001 - whatever somebody wrote there
+        raise ValueError("the bundle is none of certificates in PEM") from None
 
 
 def read_authority(certificate_pem: str, key_pem: str) -> Pair:
     """A CA with its key; ValueError if they cannot sign what we serve with."""
     try:
         found = x509.load_pem_x509_certificate(certificate_pem.encode())
-    except ValueError:
-        raise ValueError("the certificate is none in PEM") from None
-    key = _load_key(key_pem)
-    if found.public_key() != key.public_key():
+        public_key, described = found.public_key(), _describe(found)
+        is_authority = _is_authority(found)
+    except Exception:  # noqa: BLE001 - as above
+        raise ValueError("the certificate is none in PEM, or cannot be read") from None
+    if public_key != _load_key(key_pem).public_key():
         raise ValueError("the key is not the certificate's")
-    try:
-        constraints = found.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        raise ValueError("the certificate is none of a CA") from None
-    if not constraints.ca:
+    if not is_authority:
         raise ValueError("the certificate is none of a CA")
-    return Pair(_describe(found), key_pem)
+    return Pair(described, key_pem)
+
+
+def _is_authority(found: x509.Certificate) -> bool:
+    try:
+        return found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _begin(
@@ -144,7 +153,7 @@ def _load_key(pem: str) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     # Its own text may tell of the key.
-    except (ValueError, TypeError):
+    except Exception:  # noqa: BLE001 - as above
         raise ValueError("the key is no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("the key is none of an elliptic curve")  # noqa: TRY004 - a bad value

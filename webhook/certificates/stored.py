@@ -21,6 +21,10 @@ AUTHORITIES_KEY: Final = "authorities.json"
 _VERSION: Final = 1
 
 
+class NewerVersionError(Exception):
+    """The Secret is of a later release. What that keeps there is not for this one to replace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the Secret says: CAs, the oldest first, and until when others stay trusted."""
@@ -50,14 +54,20 @@ def describe_authority(pair: Pair, published: float | None) -> Authority:
 
 
 def parse_data(data: Mapping[str, str]) -> Stored:
-    """The Secret's `data`; one that is empty is a Secret as it was installed."""
+    """The Secret's `data`; one that is empty is a Secret as it was installed.
+
+    NewerVersionError: replicas of two releases would replace each other's for as long as both run.
+    """
     if AUTHORITIES_KEY not in data:
         return Stored(problems=(f"it has no {AUTHORITIES_KEY}",) if data else ())
     try:
         raw = json.loads(base64.b64decode(data[AUTHORITIES_KEY], validate=True))
     except (ValueError, binascii.Error, RecursionError):
         return Stored(problems=(f"{AUTHORITIES_KEY} is no JSON",))
-    if not isinstance(raw, dict) or raw.get("version") != _VERSION:
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > _VERSION:
+        raise NewerVersionError(f"{AUTHORITIES_KEY} is of version {version}, this is {_VERSION}")
+    if version != _VERSION:
         return Stored(problems=(f"{AUTHORITIES_KEY} is none of version {_VERSION}",))
     listed = raw.get("authorities")
     if not isinstance(listed, list):

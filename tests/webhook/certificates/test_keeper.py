@@ -1,7 +1,10 @@
 """Keepers on a real API server, with a clock of ours: months of production in seconds."""
 
+import base64
 import datetime as dt
+import json
 import random
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -9,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from tests.webhook.certificates.scene import NAMESPACE, SECRET, SERVER_NAME, Installed
+from tests.webhook.certificates.scene import NAMESPACE, REGISTRATION, SECRET, SERVER_NAME, Installed
 from webhook.certificates.keeper import Keeper
 from webhook.certificates.own_certificate import list_names
 from webhook.certificates.planning import Lifetimes
@@ -109,7 +112,8 @@ def test_it_outlives_what_nobody_foresaw(
     keeper, heard = start_keeper(installed, clock)
     clock.broken = True
     assert keeper.attempt() <= 2
-    assert heard.lacks[-1] == "no certificate: ArithmeticError while keeping certificates"
+    told = r"no certificate: ArithmeticError at test_keeper\.py:\d+ while keeping certificates"
+    assert re.fullmatch(told, heard.lacks[-1])
     assert heard.counted == [False]
     while heard.lacks[-1]:
         keeper.attempt()
@@ -137,3 +141,44 @@ def test_one_that_hears_nothing_ends_with_its_certificate(
     clock.now += DAY_S
     keeper.attempt()
     assert heard.lacks[-1].startswith("no certificate: the Secret mca-system/mca-webhook-ca is not")
+
+
+def test_what_a_later_release_keeps_stays_as_it_is(
+    installed: Installed, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    old, old_heard = start_keeper(installed, clock)
+    while old.attempt() < 1:
+        pass
+    data = {"authorities.json": base64.b64encode(b'{"version": 2}').decode()}
+    installed.patch(SECRET, {"data": data})
+    before = installed.read(SECRET), installed.read(REGISTRATION)
+    new, new_heard = start_keeper(installed, clock)
+    for keeper in (old, new, old, new):
+        keeper.attempt()
+    assert (installed.read(SECRET), installed.read(REGISTRATION)) == before
+    # Who has a certificate goes on; who has none says why.
+    assert old_heard.lacks[-1] == ""
+    told = "authorities.json is of version 2, this is 1"
+    assert new_heard.lacks[-1] == f"no certificate: {told}"
+    assert capfd.readouterr().out.count(told) == 2
+
+
+def test_each_thing_that_is_wrong_is_told_once(
+    installed: Installed, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An entry that is of no use, and a Secret that cannot be written, both at every look."""
+    clock = Clock()
+    keeper, _ = start_keeper(installed, clock)
+    while keeper.attempt() < 1:
+        pass
+    document = {"version": 1, "authorities": [*installed.read_authorities(), {}]}
+    data = {"authorities.json": base64.b64encode(json.dumps(document).encode()).decode()}
+    installed.patch(SECRET, {"data": data})
+    installed.patch(SECRET, {"immutable": True})
+    clock.now += 61 * DAY_S
+    for _ in range(3):
+        keeper.attempt()
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    warnings = [line["event"] for line in lines if line["level"] == "warning"]
+    assert sorted(warnings) == ["authorities_replaced", "certificates_kept_as_they_are"]

@@ -117,6 +117,18 @@ def test_a_secret_does_not_grow_without_end() -> None:
     assert write == Mint(tuple(known.id for known in many[-(MAX_AUTHORITIES - 1) :]))
 
 
+def test_nor_do_those_that_leave() -> None:
+    names = [f"x{place:02}" for place in range(MAX_AUTHORITIES + 3)]
+    ends = dict.fromkeys(names, FOREVER)
+    known = {name: NOW + 1 + place for place, name in enumerate(names[:-1])}
+    seen = View([("new", *names)], {**ends, "new": FOREVER}, (NEW,), known)
+    last = names[-MAX_AUTHORITIES:]
+    assert plan_write(seen, TIMES, NOW) == Publish(("new", *last))
+    written = View([("new", *last)], seen.ends, (NEW,), known)
+    expected = {name: known.get(name, UNTIL) for name in last}
+    assert plan_write(written, TIMES, NOW) == Note((), expected)
+
+
 IN_USE = Serving("new", NOW - 10, NOW + 90)
 DUE = Serving("new", NOW - 80, NOW + 20)
 OF_OLD, OLD_DUE = (Serving("old", used.made, used.not_after) for used in (IN_USE, DUE))

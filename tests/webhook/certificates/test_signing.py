@@ -131,11 +131,33 @@ def test_what_cannot_sign_is_refused() -> None:
         (certificate, pair.key_pem[:99], "the key is no private key in PEM"),
         (serving.certificate.pem, serving.key_pem, "the certificate is none of a CA"),
         (make_bare_certificate(pair.key_pem), pair.key_pem, "the certificate is none of a CA"),
-        (pair.key_pem, pair.key_pem, "the certificate is none in PEM"),
+        (pair.key_pem, pair.key_pem, "the certificate is none in PEM, or cannot be read"),
     ):
         with pytest.raises(ValueError, match=r"^the ") as refused:
             read_authority(made, key)
         assert str(refused.value) == told
+
+
+@pytest.mark.parametrize("spoil", ["version", "curve", "extensions"])
+def test_what_no_parser_takes_is_refused_as_the_rest(spoil: str) -> None:
+    """Each raises something else in the library, and none of it ValueError."""
+    pair = make_authority(NOW, 100_000)
+    der = x509.load_pem_x509_certificate(pair.certificate.pem.encode()).public_bytes(
+        serialization.Encoding.DER
+    )
+    old, new = {
+        "version": (bytes.fromhex("a003020102"), bytes.fromhex("a003020101")),
+        "curve": (bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")),
+        # The second extension, key usage, becomes another basicConstraints.
+        "extensions": (bytes.fromhex("0603551d0f"), bytes.fromhex("0603551d13")),
+    }[spoil]
+    assert old in der
+    pem = ssl.DER_cert_to_PEM_cert(der.replace(old, new))
+    with pytest.raises(ValueError, match=r"^the certificate is none in PEM, or cannot be read$"):
+        read_authority(pem, pair.key_pem)
+    if spoil == "version":  # what is only trusted is not looked into
+        with pytest.raises(ValueError, match=r"^the bundle is none of certificates in PEM$"):
+            read_certificates(pem)
 
 
 def make_bare_certificate(key_pem: str) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from webhook.certificates.signing import Pair, make_authority, read_certificates
-from webhook.certificates.stored import Stored, describe_authority, parse_data, render_data
+from webhook.certificates.stored import (
+    NewerVersionError,
+    Stored,
+    describe_authority,
+    parse_data,
+    render_data,
+)
 
 NOW = 1_700_000_000.0
 FIRST, SECOND = make_authority(NOW, 1000), make_authority(NOW + 5, 1000)
@@ -55,13 +61,13 @@ def test_a_secret_as_it_was_installed() -> None:
         ({"authorities.json": base64.b64encode(b"\xff{").decode()}, "authorities.json is no JSON"),
         (make_data("x" + "["), "authorities.json is none of version 1"),
         (make_data([]), "authorities.json is none of version 1"),
-        (make_data({"version": 2}), "authorities.json is none of version 1"),
+        (make_data({"version": 0}), "authorities.json is none of version 1"),
         (make_data({"version": 1}), "authorities is no list"),
         (make_data(make_document("x")), "authorities[0]: it is not complete"),
         (make_data(make_document({})), "authorities[0]: it is not complete"),
         (
             make_data(make_document({"certificate": "x", "key": "y"})),
-            "authorities[0]: the certificate is none in PEM",
+            "authorities[0]: the certificate is none in PEM, or cannot be read",
         ),
         (
             make_data(make_document(make_entry(FIRST, key=SECOND.key_pem))),
@@ -71,6 +77,11 @@ def test_a_secret_as_it_was_installed() -> None:
 )
 def test_nonsense_counts_for_nothing(data: dict[str, str], problem: str) -> None:
     assert parse_data(data) == Stored(problems=(problem,))
+
+
+def test_what_a_later_release_wrote_is_not_for_this_one() -> None:
+    with pytest.raises(NewerVersionError, match=r"^authorities\.json is of version 2, this is 1$"):
+        parse_data(make_data({"version": 2, "authorities": "other"}))
 
 
 def test_too_deep_to_be_read() -> None:
