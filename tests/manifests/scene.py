@@ -16,7 +16,10 @@ from webhook.guards.settings import GuardSettings
 IMAGE = f"registry.example.com/mca@sha256:{'5' * 64}"
 PREVIOUS = f"registry.example.com/mca@sha256:{'4' * 64}"
 SETTINGS = GuardSettings(
-    image=IMAGE, previous_images=(PREVIOUS,), audiences=("vault", "sts.example.com")
+    image=IMAGE,
+    previous_images=(PREVIOUS,),
+    audiences=("vault", "sts.example.com"),
+    controllers=("system:serviceaccount:mca-system:mca-controller",),
 )
 ENFORCED = {
     "mca.io/injection": "enabled",

@@ -10,7 +10,7 @@ from webhook.admission.settings import SIDECAR_UID
 from webhook.guards.rendering import render_yaml
 from webhook.guards.settings import (
     DEFAULT_ADMIN_GROUPS,
-    DEFAULT_CONTROLLERS,
+    DEFAULT_SYSTEM_NAMESPACE,
     GuardSettings,
 )
 
@@ -26,7 +26,8 @@ def main(arguments: list[str]) -> int:
             previous_images=tuple(given.previous_image),
             admin_users=tuple(given.admin_user),
             admin_groups=tuple(given.admin_group or DEFAULT_ADMIN_GROUPS),
-            controllers=tuple(given.controller or DEFAULT_CONTROLLERS),
+            controllers=tuple(given.controller),
+            system_namespace=given.system_namespace,
             audiences=tuple(given.audience),
             uid=given.uid,
         )
@@ -49,8 +50,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("--admin-user", action="append", default=[], metavar="USER", help="repeatable")
     groups = ", ".join(DEFAULT_ADMIN_GROUPS)
     add("--admin-group", action="append", metavar="GROUP", help=f"repeatable ({groups})")
-    accounts = ", ".join(DEFAULT_CONTROLLERS)
-    add("--controller", action="append", metavar="USER", help=f"MCA's own account ({accounts})")
+    add(
+        "--controller", action="append", default=[], metavar="USER",
+        help="an account trusted as admins are, which writes objects mca-…; repeatable (none)",
+    )  # fmt: skip
+    add(
+        "--system-namespace", metavar="NAME", default=DEFAULT_SYSTEM_NAMESPACE,
+        help="where MCA itself is (%(default)s)",
+    )  # fmt: skip
     add(
         "--audience",
         action="append",

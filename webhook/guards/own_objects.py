@@ -4,7 +4,7 @@ Must not guard namespaces that have nothing to do with MCA: the name is free the
 """
 
 from webhook.guards.policy import Guard, Rule, Validation, is_controller
-from webhook.guards.settings import GuardSettings, write_strings
+from webhook.guards.settings import GuardSettings, write_string
 
 _WRITES = ("CREATE", "UPDATE", "DELETE")
 
@@ -27,7 +27,7 @@ def guard_own_objects(settings: GuardSettings) -> Guard:
                 f"!({is_controller(settings)})"
             ),
             # Somebody may label all namespaces: MCA's own still writes what it lives on.
-            "not-at-home": f"!(request.namespace in {write_strings(_list_homes(settings))})",
+            "not-at-home": f"request.namespace != {write_string(settings.system_namespace)}",
         },
         validations=(
             Validation(
@@ -41,9 +41,3 @@ def guard_own_objects(settings: GuardSettings) -> Guard:
             ),
         ),
     )
-
-
-def _list_homes(settings: GuardSettings) -> list[str]:
-    """The namespaces of the controllers' accounts."""
-    accounts = [text.split(":") for text in settings.controllers]
-    return sorted({parts[2] for parts in accounts if parts[:2] == ["system", "serviceaccount"]})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from webhook.admission.settings import SIDECAR_UID, parse_image
 
 DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
-DEFAULT_CONTROLLERS = ("system:serviceaccount:mca-system:mca-controller",)
+DEFAULT_SYSTEM_NAMESPACE = "mca-system"
 _MAX_TEXT = 1024
 _MAX_UID = 2**31 - 1
 
@@ -28,7 +28,11 @@ class GuardSettings:
     previous_images: tuple[str, ...] = ()
     admin_users: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
-    controllers: tuple[str, ...] = DEFAULT_CONTROLLERS
+    # Accounts of MCA's own that are trusted as admins are, and write objects named `mca-…`. None:
+    # whoever may create service accounts where one is missing would become it.
+    controllers: tuple[str, ...] = ()
+    # Where MCA itself is: objects named `mca-…` are nobody else's there.
+    system_namespace: str = DEFAULT_SYSTEM_NAMESPACE
     audiences: tuple[str, ...] = ()
     uid: int = SIDECAR_UID
 
@@ -49,10 +53,17 @@ class GuardSettings:
             found.append(f"uid: {self.uid} is not between 1 and {_MAX_UID}")
         if not (self.admin_users or self.admin_groups):
             found.append("admins: nobody could label a namespace: name a user or a group")
-        for field in ("admin_users", "admin_groups", "controllers", "audiences"):
+        for field in (
+            "admin_users",
+            "admin_groups",
+            "controllers",
+            "audiences",
+            "system_namespace",
+        ):
+            told = getattr(self, field)
             found += [
                 f"{field}: {text!r} is not a short printable text: correct it"
-                for text in getattr(self, field)
+                for text in ((told,) if isinstance(told, str) else told)
                 if not text or len(text) > _MAX_TEXT or not text.isprintable()
             ]
         found += [

@@ -8,7 +8,6 @@ APP: Final = "mca"
 WEBHOOK: Final = "mca-webhook"
 CA_SECRET: Final = "mca-webhook-ca"  # noqa: S105 - the name of a Secret
 TLS_SECRET: Final = "mca-webhook-tls"  # noqa: S105 - the name of a Secret
-CONTROLLER: Final = "mca-controller"
 PORT: Final = 8443
 PORT_NAME: Final = "https"
 # Of no base image that we know, and not the sidecar's.
@@ -31,8 +30,3 @@ def label(labels: dict[str, str], component: str = "webhook") -> dict[str, str]:
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/part-of": APP,
     }
-
-
-def find_account(namespace: str, name: str) -> str:
-    """What the API server calls a service account."""
-    return f"system:serviceaccount:{namespace}:{name}"

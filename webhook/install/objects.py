@@ -11,7 +11,7 @@ from webhook.guards.settings import GuardSettings
 from webhook.install.certificates import build_certificates
 from webhook.install.deployment import build_deployment
 from webhook.install.monitoring import build_monitoring
-from webhook.install.names import CONTROLLER, WEBHOOK, describe, find_account, label
+from webhook.install.names import WEBHOOK, describe, label
 from webhook.install.network import (
     SERVICE_PORT,
     build_flow_schema,
@@ -71,7 +71,7 @@ def _build_guards(settings: InstallSettings) -> list[RawDocument]:
             previous_images=settings.previous_sidecar_images,
             admin_users=settings.admin_users,
             admin_groups=settings.admin_groups,
-            controllers=(find_account(settings.namespace, CONTROLLER),),
+            system_namespace=settings.namespace,
             audiences=settings.audiences,
         )
     )

@@ -62,6 +62,7 @@ def test_yaml_is_the_manifests_and_says_how_it_was_made() -> None:
         admin_users=("it's me",),
         audiences=("vault", "b"),
         controllers=("c",),
+        system_namespace="ops",
     )
     text = render_yaml(settings)
     assert list(yaml.safe_load_all(text)) == render_manifests(settings)

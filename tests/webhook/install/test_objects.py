@@ -116,9 +116,16 @@ def test_the_registration_leads_to_the_service_and_spares_the_namespace() -> Non
         spared = webhook["namespaceSelector"]["matchExpressions"][0]
         assert spared["operator"] == "NotIn"
         assert "ops" in spared["values"]
-    for policy in ("mca-own-objects", "mca-namespace-labels"):
-        shown = str(find(objects, "ValidatingAdmissionPolicy", policy))
-        assert "system:serviceaccount:ops:mca-controller" in shown
+    shown = str(find(objects, "ValidatingAdmissionPolicy", "mca-own-objects"))
+    assert 'request.namespace != "ops"' in shown
+
+
+def test_guards_trust_no_account_that_anybody_could_make() -> None:
+    """An account of this name in MCA's namespace would be whoever creates it there."""
+    objects = build_objects(dataclasses.replace(PLAIN, namespace="ops"))
+    guards = [each for each in objects if each["kind"] == "ValidatingAdmissionPolicy"]
+    assert len(guards) > 5
+    assert [each for each in guards if "system:serviceaccount:ops" in str(each)] == []
 
 
 def test_with_cert_manager_it_has_no_rights_and_no_token() -> None:

@@ -15,7 +15,9 @@ from webhook.guards.settings import GuardSettings
 LABELS_GUARD: Final = "mca-namespace-labels"
 PODS_GUARD: Final = "mca-final-pods"
 TOKENS_GUARD: Final = "mca-token-requests"
+OBJECTS_GUARD: Final = "mca-own-objects"
 _IMAGE: Final = re.compile(r'\.image == ("(?:[^"\\]|\\.)*")')
+_AT_HOME: Final = re.compile(r'request\.namespace != ("(?:[^"\\]|\\.)*")')
 _ADMIN_GROUPS: Final = "exists(group, group in "
 _USERS: Final = "request.userInfo.username in "
 _AUDIENCES: Final = "all(audience, audience in "
@@ -55,10 +57,18 @@ def read_guard_settings(policies: dict[str, RawObject]) -> GuardSettings:
             admin_users=users[0],
             admin_groups=groups[0],
             controllers=users[1],
+            system_namespace=_read_home(policies[OBJECTS_GUARD]),
             audiences=audiences[0],
         )
     except ValueError as error:
         raise UnreadableError(str(error)) from None
+
+
+def _read_home(policy: RawObject) -> str:
+    for condition in policy["spec"].get("matchConditions") or ():
+        if found := _AT_HOME.fullmatch(str(condition["expression"])):
+            return str(json.loads(found[1]))
+    raise UnreadableError(f"{OBJECTS_GUARD} does not say where MCA is")
 
 
 def _join(policy: RawObject) -> str:

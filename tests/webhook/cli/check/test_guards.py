@@ -18,6 +18,7 @@ ODD = GuardSettings(
     admin_users=('a "quoted" user', "back\\slash", "kubelet]"),
     admin_groups=("ops", "größer"),
     controllers=("system:serviceaccount:mca:one", "two"),
+    system_namespace="mca",
     audiences=("vault", "sts[0]"),
 )
 
@@ -45,6 +46,7 @@ def test_settings_are_read_back(settings: GuardSettings) -> None:
         ("mca-final-pods", lambda spec: [each.update(
             expression=each["expression"].replace("image in [", "image in (["))
             for each in spec["validations"]], "not say which image"),
+        ("mca-own-objects", lambda spec: spec["matchConditions"].pop(), "not say where MCA is"),
         ("mca-token-requests", lambda spec: spec["validations"].clear(), "not say which audiences"),
         ("mca-token-requests", lambda spec: spec["validations"][0].update(
             expression="x.all(audience, audience in [1])"), "which audiences are"),
