@@ -14,10 +14,11 @@ from tests.controlplane import ControlPlane
 from tests.webhook.certificates.scene import (
     REGISTRATION,
     SECRET,
+    SERVER_NAME,
     Installed,
     Replica,
 )
-from webhook.certificates.signing import make_authority, read_certificates
+from webhook.certificates.signing import make_authority, read_certificates, sign_serving
 
 # The next CA comes after 16 s, is trusted for 2 s before it signs, and the first ends after 24.
 SHORT = {
@@ -165,7 +166,9 @@ def test_no_pod_is_refused_while_all_certificates_are_renewed(installed: Install
 
 def test_no_pod_is_refused_while_replicas_are_replaced(installed: Installed) -> None:
     slow = {**SHORT, "MCA_WEBHOOK_DRAIN": "4"}  # for whoever has to notice that it ends
-    old = [installed.start_replica(**slow).wait() for _ in range(2)]
+    old = [installed.start_replica(**slow) for _ in range(2)]
+    for replica in old:
+        replica.wait()
     installed.create_namespace("certificates-rollout")
     with installed.create_pods("certificates-rollout") as told:
         for replica in old:
@@ -198,6 +201,36 @@ def test_a_ca_bundle_that_was_reset_is_written_again(
     assert took < 5
     assert installed.read(REGISTRATION)["webhooks"][1]["timeoutSeconds"] == 7
     assert installed.create_pod("certificates-drift") == ""
+
+
+def test_no_pod_is_refused_on_the_way_from_files(installed: Installed, tmp_path: Path) -> None:
+    """Somebody else's CA, cert-manager's say, stays trusted beside ours while its last leave."""
+    authority = make_authority(time.time(), 86400)
+    pair = sign_serving(authority, (SERVER_NAME,), time.time(), 3600)
+    (tmp_path / "tls.crt").write_text(pair.certificate.pem)
+    (tmp_path / "tls.key").write_text(pair.key_pem)
+    bundle = base64.b64encode(authority.certificate.pem.encode()).decode()
+    webhooks = installed.read(REGISTRATION)["webhooks"]
+    for entry in webhooks:
+        entry["clientConfig"]["caBundle"] = bundle
+    installed.patch(REGISTRATION, {"webhooks": webhooks})
+    old = installed.start_replica(
+        MCA_WEBHOOK_CERTIFICATES="files",
+        MCA_WEBHOOK_CERT=str(tmp_path / "tls.crt"),
+        MCA_WEBHOOK_KEY=str(tmp_path / "tls.key"),
+        MCA_WEBHOOK_DRAIN="4",
+    ).wait()
+    ends = '\nmca_webhook_certificate_expiry_timestamp_seconds{certificate="serving"} '
+    assert ends in old.ask("/metrics")[1]
+    installed.create_namespace("certificates-files")
+    with installed.create_pods("certificates-files") as told:
+        new = installed.start_replica().wait()
+        old.stop()
+    assert set(told) == {""}
+    trusted = installed.read_bundles()[0]
+    assert authority.certificate.pem in trusted
+    new.shake_hands(trusted)
+    assert trusts(installed, 2)
 
 
 def test_a_registration_that_was_made_anew(installed: Installed) -> None:
