@@ -2,15 +2,19 @@
 cluster has: pods that become ready, endpoints, and a Service that the API server can call.
 
 Owns what scheduler and kubelet do, as far as that takes. Pods listen at this machine's own address:
-the API server dials no loopback of a pod. Must not know what is installed, but for its namespace.
+the API server dials no loopback of a pod. Their port is the one that the Deployment says, so one
+such machine waits for another. Must not know what is installed, but for its namespace.
 """
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
+import tempfile
 import threading
 import time
 from http.client import HTTPException, HTTPSConnection
@@ -23,16 +27,39 @@ from tests.webhook.cli.run.scene import MCA
 
 NAME = "node-1"
 PORT = 8443
+_SIOCGIFADDR = 0x8915
 _BEAT_S = 5.0
 _POLL_S = 0.1
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def find_address() -> str:
-    """Of this machine, as others would see it. Nothing is sent."""
+    """Of this machine, as others would see it; without a way to others, of any of its interfaces.
+
+    Nothing is sent.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            found = [_find_address_of(name, probe) for _, name in socket.if_nameindex()]
+    address = next((each for each in found if each and not each.startswith("127.")), None)
+    if address is None:
+        raise RuntimeError(
+            "this machine has no address but loopback, and the API server calls no webhook there: "
+            "give one of its interfaces another"
+        )
+    return address
+
+
+def _find_address_of(name: str, probe: socket.socket) -> str | None:
+    request = struct.pack("256s", name.encode()[:15])
+    try:
+        answer = fcntl.ioctl(probe, _SIOCGIFADDR, request)
+    except OSError:
+        return None  # it has none of IPv4
+    return socket.inet_ntoa(answer[20:24])
 
 
 class Node:
@@ -44,6 +71,7 @@ class Node:
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._namespace = namespace
         self._address = find_address()
+        self._lock = (Path(tempfile.gettempdir()) / f"mca-port-{PORT}.lock").open("a")
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,6 +82,7 @@ class Node:
         self.healthy = True
 
     def __enter__(self) -> Self:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._plane.create("/api/v1/nodes", {"metadata": {"name": NAME}})
         self._thread.start()
         return self
@@ -68,6 +97,7 @@ class Node:
         self._thread.join()
         self.stop_process()
         self._log.close()
+        self._lock.close()
         assert not self.problem, self.problem
 
     def log(self) -> str:
