@@ -5,8 +5,7 @@ their base image. Must not start containers.
 """
 
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,30 +75,45 @@ def build_product(product: Product, target: Path) -> str:
     """Write the archive of the image as it is in this tree; its digest."""
     recipe = product.recipe
     config = {**recipe.config, "Env": [f"PATH={PATH}", *recipe.config["Env"]]}
-    with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        own = _build_own(recipe, Path(work) / "layer.tar")
-        layers = [find_base(), build_dependencies(product), own]
-        return write_archive(f"{product.name}:1", layers, config, target)
+    layers = [find_base(), build_dependencies(product), build_own(recipe)]
+    return write_archive(f"{product.name}:1", layers, config, target)
 
 
 def list_sizes(product: Product) -> Iterator[tuple[str, int]]:
     """Of each of its layers, by what is in it: the bytes, not compressed."""
     yield "Debian and Python", find_base().path.stat().st_size
     yield "dependencies", build_dependencies(product).path.stat().st_size
-    with tempfile.TemporaryDirectory(dir=find_cache()) as work:
-        own = _build_own(product.recipe, Path(work) / "layer.tar")
-        yield "our own", own.path.stat().st_size
+    yield "our own", build_own(product.recipe).path.stat().st_size
 
 
-def _build_own(recipe: Recipe, target: Path) -> Layer:
+def build_own(recipe: Recipe) -> Layer:
+    """The layer of this tree: the same for both, and until the tree changes."""
+    sources = [
+        path
+        for package in recipe.packages
+        for path in sorted((ROOT / package).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    target = find_cache() / f"own-{_hash_files(sources)}.tar"
+    if target.exists():
+        return measure_layer(target)
+
     def fill(root: Path) -> None:
-        for package in recipe.packages:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / package, root / SITE / package, ignore=ignored)
+        for path in sources:
+            copied = root / SITE / path.relative_to(ROOT)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copied)
         command = root / "usr/local/bin/mca"
         command.parent.mkdir(parents=True)
         command.write_text(LAUNCHER)
         command.chmod(0o755)
         compile_site(root)
 
+    for stale in find_cache().glob("own-*.tar"):
+        stale.unlink()
     return make_layer(target, fill)
+
+
+def _hash_files(paths: Sequence[Path]) -> str:
+    named = (part for path in paths for part in (str(path.relative_to(ROOT)), path.read_text()))
+    return hash_texts(LAUNCHER, *named)

@@ -11,6 +11,7 @@ from tests.node.pods import write_pod
 from tests.node.sidecars import INJECTED, create, list_init_containers, open_namespace
 
 VIEW = "system:aggregate-to-view"
+SYSTEM = "/api/v1/namespaces/mca-system"
 FLOODERS = 8
 SECONDS = 8.0
 LARGE = "x" * 1_000_000
@@ -29,6 +30,24 @@ for body in sys.stdin.read().split("\\0"):
     except OSError as error:
         print(0, type(error).__name__)
 """
+
+# Connects, says nothing, and keeps count of what is still open.
+IDLE = """\
+import resource, socket, ssl, sys, time
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+trust = ssl._create_unverified_context()
+held = []
+for number in range(int(sys.argv[2])):
+    try:
+        held.append(trust.wrap_socket(socket.create_connection((sys.argv[1], 443), 5)))
+    except OSError:
+        time.sleep(0.01)
+print("connected", len(held), flush=True)
+time.sleep(600)
+"""
+IDLERS = 3000
+IDLING_S = 120.0
 
 
 def test_a_flood_of_large_dry_runs_holds_no_other_namespace_up(
@@ -73,7 +92,7 @@ def test_who_posts_reviews_himself_gets_nothing_for_it(node: Node, installed: ob
     open_namespace(node, "posting", "app", VIEW)
     create(node, "posting", write_pod("app", serviceAccountName="app"))
     node.wait_for_pod("posting", "app")
-    service = node.plane.request("GET", "/api/v1/namespaces/mca-system/services/mca-webhook").json()
+    service = node.plane.request("GET", f"{SYSTEM}/services/mca-webhook").json()
     forged = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "forged", "operation": "CREATE", "namespace": "kube-system",
         "object": write_pod("forged"),
@@ -88,3 +107,39 @@ def test_who_posts_reviews_himself_gets_nothing_for_it(node: Node, installed: ob
     assert codes[2] in (0, 413), done
     pods = node.plane.request("GET", "/api/v1/namespaces/kube-system/pods").json()["items"]
     assert [pod["metadata"]["name"] for pod in pods if pod["metadata"]["name"] == "forged"] == []
+
+
+def test_idle_connections_of_a_pod_end_no_replica(node: Node, installed: object) -> None:
+    """Each costs memory, of which a replica has 512 Mi: pods are created meanwhile and after."""
+    open_namespace(node, "idling", "app", VIEW)
+    node.plane.create_service_account("idling-outside", "default")
+    service = node.plane.request("GET", f"{SYSTEM}/services/mca-webhook").json()
+    pod = write_pod("idler", automountServiceAccountToken=False)
+    idle = ["python3", "-c", IDLE, service["spec"]["clusterIP"], str(IDLERS)]
+    pod["spec"]["containers"][0]["command"] = idle
+    node.plane.create("/api/v1/namespaces/idling-outside/pods", pod)
+    node.wait_for_pod("idling-outside", "idler")
+    log = ("logs", "-n", "idling-outside", "idler")
+    before = count_restarts(node)
+    deadline = time.monotonic() + IDLING_S
+    number = 0
+    while "connected" not in (told := node.plane.kubectl(*log).stdout):
+        assert time.monotonic() < deadline, told
+        number += 1
+        create(
+            node, "idling", write_pod(f"p-{number}", serviceAccountName="app", schedulingGates=GATE)
+        )
+        time.sleep(0.5)
+    create(node, "idling", write_pod("last", serviceAccountName="app", schedulingGates=GATE))
+    print(told.strip(), f"; {number} pods were created meanwhile")
+    node.plane.kubectl("delete", "pod", "-n", "idling-outside", "idler", "--now")
+    assert count_restarts(node) == before
+
+
+def count_restarts(node: Node) -> dict[str, int]:
+    """Of each replica."""
+    replicas = node.plane.request("GET", f"{SYSTEM}/pods").json()["items"]
+    return {
+        each["metadata"]["name"]: each["status"]["containerStatuses"][0]["restartCount"]
+        for each in replicas
+    }

@@ -3,7 +3,7 @@
 from tests.node.installation import NAMESPACE, Images, install, run_mca
 from tests.node.node import Node
 from tests.node.pods import write_pod
-from tests.node.sidecars import create, open_namespace
+from tests.node.sidecars import ENFORCED, create, open_namespace
 from tests.node.tenants import open_enforced
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -25,6 +25,26 @@ def test_mca_check_finds_a_labelled_namespace_at_work(node: Node, installed: Ima
 def test_mca_check_reports_a_boundary_as_enforced(node: Node, installed: Images) -> None:
     tenant = open_enforced(node, "looked-at-hard")
     done = run_mca(node, "check", "-n", tenant.space)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mca_check_names_what_breaks_a_boundary(node: Node, installed: Images) -> None:
+    """A pod and a token's Secret that were there before the label: guards look at new ones only."""
+    space = "looked-at-late"
+    node.plane.create_service_account(space, "app")
+    metadata = {"name": "old", "annotations": {"kubernetes.io/service-account.name": "app"}}
+    secret = {"metadata": metadata, "type": "kubernetes.io/service-account-token"}
+    node.plane.create(f"/api/v1/namespaces/{space}/secrets", secret)
+    pod = write_pod("before", serviceAccountName="app")
+    node.plane.create(f"/api/v1/namespaces/{space}/pods", pod)
+    labels = [f"{key}={text}" for key, text in ENFORCED.items()]
+    node.plane.kubectl("label", "namespace", space, *labels)
+    done = run_mca(node, "check", "-n", space)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "before" in done.stdout, done.stdout
+    assert "old" in done.stdout, done.stdout
+    node.plane.kubectl("delete", "-n", space, "--now", "pod/before", "secret/old")
+    done = run_mca(node, "check", "-n", space)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
