@@ -13,6 +13,8 @@ import yaml
 _MARK: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 # Plain, other readers of YAML than ours would take these for numbers or truth values.
 _AMBIGUOUS: Final = re.compile(r"[-+.0-9].*|[yYnN~=]|", re.DOTALL)
+# With aliases, a few hundred bytes can stand for more than any memory holds.
+_MAX_REPEATED: Final = 100_000
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -31,12 +33,38 @@ def split_documents(text: str, source: str) -> Iterator[Document]:
     """Every document of a file, in order."""
     for number, part in enumerate(_MARK.split(text), start=1):
         try:
-            yield Document(part, yaml.load(part, _Loader))  # noqa: S506 - a SafeLoader
+            yield Document(part, _load(part))
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             where = getattr(error, "problem_mark", None)
             line = f", line {where.line + 1} of it" if where is not None else ""
             problem = getattr(error, "problem", None) or str(error)
             raise DocumentError(f"{source}: document {number}{line}: {problem}") from None
+
+
+def _load(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count_written(node, {}) > _MAX_REPEATED and loader.repeats:
+            raise ValueError(
+                f"with its aliases written out it has more than {_MAX_REPEATED} parts: "
+                "write it without so many"
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count_written(node: yaml.Node, counted: dict[int, int]) -> int:
+    """How many nodes there are where no alias is left: that is how it would be printed."""
+    if id(node) not in counted:
+        counted[id(node)] = _MAX_REPEATED + 1  # for one that holds itself
+        below = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = (part for item in below for part in (item if isinstance(item, tuple) else (item,)))
+        counted[id(node)] = 1 + sum(_count_written(part, counted) for part in parts)
+    return counted[id(node)]
 
 
 def join_documents(texts: list[str]) -> str:
@@ -59,6 +87,13 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, form) for tag, form in resolvers if tag != _TIMESTAMP]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    repeats = False
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.repeats = self.repeats or self.check_event(yaml.AliasEvent)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

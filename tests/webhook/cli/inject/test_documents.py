@@ -23,6 +23,18 @@ text: |
 """
 
 
+BOMB = "a0: &a0 [x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)
+)
+
+
+def test_aliases_and_large_documents_are_read() -> None:
+    (document,) = split_documents("a: &a {b: 1}\nc: [*a, *a]\n", "x")
+    assert document.content == {"a": {"b": 1}, "c": [{"b": 1}, {"b": 1}]}
+    (large,) = split_documents("- a\n" * 120_000, "x")
+    assert len(large.content) == 120_000
+
+
 def test_documents_and_their_text() -> None:
     documents = list(split_documents(TEXT, "x"))
     assert [document.content for document in documents] == [
@@ -39,6 +51,8 @@ def test_documents_and_their_text() -> None:
         ("a: !!python/object:x {}\n", "x: document 1, line 1 of it: could not determine"),
         ("[" * 1500, "x: document 1: "),
         ("a: \x01", "x: document 1"),
+        (BOMB, "x: document 1: with its aliases written out it has more than 100000 parts"),
+        ("a: &a [*a]", "x: document 1: with its aliases written out"),
     ],
 )
 def test_what_cannot_be_read(text: str, told: str) -> None:
