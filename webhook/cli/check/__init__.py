@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _make_parser() -> Parser:
-    from webhook.cli.install.options import add_cluster_options
+    from webhook.cli.install.options import add_cluster_options, parse_namespace
 
     parser = Parser(
         prog=_COMMAND,
@@ -74,7 +74,8 @@ def _make_parser() -> Parser:
         exit_code=EXIT_UNDECIDED,
     )
     parser.add_argument(
-        "-n", "--namespace", dest="namespaces", metavar="NAME", action="append", default=[],
+        "-n", "--namespace", dest="namespaces", metavar="NAME", type=parse_namespace,
+        action="append", default=[],
         help="a namespace to look at; may be given again; else every labelled one",
     )  # fmt: skip
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")

@@ -22,7 +22,7 @@ from webhook.cli.install.objects_there import METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
 from webhook.enforcement.report import TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
-from webhook.install.names import APP, WEBHOOK, find_account
+from webhook.install.names import APP, WEBHOOK
 from webhook.kube import Kube, KubeError
 
 # Several at a time: most of it is waiting.
@@ -169,7 +169,7 @@ class Fetcher:
             "name": right.name,
             "namespace": right.namespace,
         }
-        account = find_account(self._system, WEBHOOK)
+        account = f"system:serviceaccount:{self._system}:{WEBHOOK}"
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self._system}"]
         review = {
             "apiVersion": "authorization.k8s.io/v1",

@@ -41,19 +41,15 @@ def read_guard_settings(policies: dict[str, RawObject]) -> GuardSettings:
     users = list(_list_after(trusted, _USERS))
     groups = list(_list_after(trusted, _ADMIN_GROUPS))
     audiences = list(_list_after(_join(policies[TOKENS_GUARD]), _AUDIENCES))
-    judged = _join(policies[PODS_GUARD])
-    image = _IMAGE.search(judged)
-    previous = list(_list_after(judged, _PREVIOUS))
+    image, *previous = read_images(policies[PODS_GUARD])
     if len(users) != 2 or len(groups) != 1:  # the users are admins and controllers
         raise UnreadableError(f"{LABELS_GUARD} does not say who is an admin")
     if len(audiences) != 1:
         raise UnreadableError(f"{TOKENS_GUARD} does not say which audiences are listed")
-    if image is None or len(previous) != 1:
-        raise UnreadableError(f"{PODS_GUARD} does not say which image sidecars have")
     try:
         return GuardSettings(
-            image=json.loads(image[1]),
-            previous_images=previous[0],
+            image=image,
+            previous_images=tuple(previous),
             admin_users=users[0],
             admin_groups=groups[0],
             controllers=users[1],
@@ -69,6 +65,16 @@ def _read_home(policy: RawObject) -> str:
         if found := _AT_HOME.fullmatch(str(condition["expression"])):
             return str(json.loads(found[1]))
     raise UnreadableError(f"{OBJECTS_GUARD} does not say where MCA is")
+
+
+def read_images(policy: RawObject) -> tuple[str, ...]:
+    """Of the guard of new pods: which image sidecars have, and which it accepts besides."""
+    judged = _join(policy)
+    image = _IMAGE.search(judged)
+    previous = list(_list_after(judged, _PREVIOUS))
+    if image is None or len(previous) != 1:
+        raise UnreadableError(f"{PODS_GUARD} does not say which image sidecars have")
+    return (str(json.loads(image[1])), *previous[0])
 
 
 def _join(policy: RawObject) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from cryptography import x509
 
+from webhook.admission.environment import ServerSettings
 from webhook.admission.outcome import RawObject
 from webhook.admission.registration import MODES, NAME, build_registration, find_path
 from webhook.cli.check.comparison import list_differences
@@ -21,7 +22,6 @@ from webhook.cli.check.finding import Finding, Reporter, list_some
 GROUP: Final = "webhook"
 _SOON: Final = timedelta(days=7)
 _INSTALL: Final = "run `mca install` again"
-_LOGS: Final = "kubectl logs -n {} deployment/mca-webhook"
 
 
 def check_registration(facts: Facts) -> Iterator[Finding]:
@@ -83,20 +83,20 @@ def check_bundle(facts: Facts) -> Iterator[Finding]:
     if "" in bundles:
         yield report.fail(
             "the caBundle is empty: the API server trusts no certificate of the webhook",
-            f"the webhook fills it within seconds: {_LOGS.format(facts.system)}",
+            _find_keeper(facts),
         )
     elif len(bundles) > 1:
-        yield report.fail("its webhooks have different caBundles", _INSTALL)
+        yield report.fail("its webhooks have different caBundles", _find_keeper(facts))
     else:
         yield from _judge_bundle(report, bundles.pop(), facts)
 
 
 def _judge_bundle(report: Reporter, text: str, facts: Facts) -> Iterator[Finding]:
-    now, logs = facts.now, _LOGS.format(facts.system)
+    now, keeper = facts.now, _find_keeper(facts)
     try:
         certificates = x509.load_pem_x509_certificates(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        yield report.fail("the caBundle holds no certificates that can be read", _INSTALL)
+        yield report.fail("the caBundle holds no certificates that can be read", keeper)
         return
     valid = [
         one for one in certificates if one.not_valid_before_utc <= now < one.not_valid_after_utc
@@ -106,17 +106,28 @@ def _judge_bundle(report: Reporter, text: str, facts: Facts) -> Iterator[Finding
         yield report.fail(
             f"none of its {len(certificates)} CA certificates is valid now, the last ended"
             f" on {_day(last)}",
-            f"see that clocks are right; the webhook renews them: {logs}",
+            f"see that clocks are right; {keeper}",
         )
         return
     last = max(one.not_valid_after_utc for one in valid)
     if last - now < _SOON:
         yield report.warn(
             f"the last CA certificate ends on {_day(last)}",
-            f"the webhook should have made the next one: {logs}",
+            f"the next one should be there: {keeper}",
         )
     else:
         yield report.ok(f"CA certificates in it: {len(valid)}, valid until {_day(last)}")
+
+
+def _find_keeper(facts: Facts) -> str:
+    """Who keeps the bundle right, and where it says why it does not; installing again does not."""
+    settings = facts.settings()
+    if isinstance(settings, ServerSettings) and not settings.certificates.own:
+        return (
+            "whoever makes the webhook's certificates fills it: kubectl get certificates,issuers -A"
+        )
+    logs = f"kubectl logs -n {facts.system} deployment/mca-webhook"
+    return f"the webhook mends it within seconds: {logs}"
 
 
 def _day(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from webhook.kube import Kube, KubeError
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON: Final = "application/json"
 # A server that is busy or starts again; applying twice is as applying once.
-_PASSING: Final = (0, 429, 500, 502, 503, 504)
+PASSING: Final = (0, 429, 500, 502, 503, 504)
 _ATTEMPTS: Final = 4
 _PAUSE_S: Final = 1.0
 _OF_METADATA: Final = ("generation", "labels", "annotations")
@@ -68,11 +68,16 @@ def explain_refusal(document: RawObject, error: KubeError) -> tuple[str, str]:
             "somebody else has set these fields otherwise: leave them to MCA, or take them over "
             "with --force-conflicts",
         )
-    if error.status == HTTPStatus.FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN and _is_about_rights(str(error)):
         return str(error), "run this as a cluster's admin, one whom MCA's guards name"
     if error.status == 0:
         return str(error), "see that the API server can be reached from here"
     return str(error), "mend that, and run the same command again"
+
+
+def _is_about_rights(message: str) -> bool:
+    """Quotas, ending namespaces and other policies answer with 403, too."""
+    return " cannot " in message or "ValidatingAdmissionPolicy 'mca-" in message
 
 
 def _fetch(kube: Kube, document: RawObject, accept: str) -> RawObject | None:
@@ -104,7 +109,7 @@ def _patch_patiently(kube: Kube, document: RawObject, *, force: bool) -> RawObje
         try:
             return _patch(kube, document, METADATA_ONLY, force=force, dry=False)
         except KubeError as error:
-            if error.status not in _PASSING:
+            if error.status not in PASSING:
                 raise
         time.sleep(_PAUSE_S * attempt)
     return _patch(kube, document, METADATA_ONLY, force=force, dry=False)

@@ -12,14 +12,17 @@ from typing import Final
 from webhook.admission.outcome import RawObject
 from webhook.cli.arguments import tell
 from webhook.cli.install.applying import (
+    PASSING,
     apply_object,
     explain_refusal,
     fetch_metadata,
     try_object,
 )
+from webhook.cli.install.installer import explain_exclusion
 from webhook.cli.install.objects_there import find_objects, find_release, is_applied_by_us
 from webhook.cli.install.paths import find_path, name_object
-from webhook.cli.install.readiness import list_missing, list_reasons, read_sidecar_image
+from webhook.cli.install.readiness import list_missing, list_reasons
+from webhook.cli.install.rollout import list_living_images
 from webhook.cli.install.versions import FOR_GUARDS, parse_version
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
@@ -57,6 +60,8 @@ class Course:
             raise InstallError(
                 f"the cluster is {document['gitVersion']}: MCA's guards need 1.30 or newer"
             )
+        if excluded := explain_exclusion(self._kube, self._settings):
+            raise InstallError(f"{excluded}\nnothing was changed")
         self._refuse_release()
         self._expect_rollout()
         tell([f"trying {len(self._objects)} objects on {self._kube.server}"])
@@ -76,17 +81,10 @@ class Course:
 
     def _expect_rollout(self) -> None:
         """Webhooks that are to be replaced put in their image: guards accept it until then."""
-        path = next(find_path(item) for item in self._objects if item["kind"] == "Deployment")
-        try:
-            deployment = self._kube.request("GET", path).document
-        except KubeError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return
-            raise
-        image = read_sidecar_image(deployment)
-        if image and image != self._settings.sidecar_image:
-            accepting = replace(self._settings, previous_sidecar_images=(image,))
-            self._objects = build_objects(accepting)
+        images = list_living_images(self._kube, self._system)
+        previous = tuple(image for image in images if image != self._settings.sidecar_image)
+        accepting = replace(self._settings, previous_sidecar_images=previous)
+        self._objects = build_objects(accepting)
 
     def _try(self, document: RawObject) -> Iterator[str]:
         """Where the namespace is not there yet, what goes into it can only be tried later."""
@@ -134,7 +132,7 @@ class Course:
         """Until new pods get their sidecar."""
         deadline = time.monotonic() + seconds
         told: list[str] = []
-        while missing := self._list_missing():
+        while missing := self._list_missing_patiently():
             if missing != told:
                 tell([f"waiting: {', '.join(missing)}"])
                 told = missing
@@ -150,6 +148,15 @@ class Course:
             self._objects = objects
             tell(["the earlier image of sidecars is no longer accepted for new pods"])
             self.apply()
+
+    def _list_missing_patiently(self) -> list[str]:
+        """An API server that is busy or starts again is waited for as well."""
+        try:
+            return self._list_missing()
+        except KubeError as error:
+            if error.status not in PASSING:
+                raise
+            return [f"the API server answers again ({error})"]
 
     def _list_missing(self) -> list[str]:
         stored = {

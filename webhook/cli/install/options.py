@@ -4,11 +4,13 @@ Must not talk to a cluster. What an installation can be told is webhook/install/
 """
 
 import argparse
+import re
 
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS
 from webhook.install.settings import NAMESPACE, InstallSettings
 
 _MAX_WAIT_S = 3600
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _API_SERVER_PORTS = (443, 6443)
 
 
@@ -18,8 +20,9 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--context", metavar="NAME", help="else the kubeconfig's current one")
     group.add_argument("--kubeconfig", metavar="PATH", help="else KUBECONFIG, ~/.kube/config")
     group.add_argument(
-        "--system-namespace", metavar="NAME", default=NAMESPACE, help="MCA's own (%(default)s)"
-    )
+        "--system-namespace", metavar="NAME", type=parse_namespace, default=NAMESPACE,
+        help="MCA's own (%(default)s)",
+    )  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +82,13 @@ def read_settings(given: argparse.Namespace) -> InstallSettings:
         service_monitor=given.service_monitor,
         dashboard=given.dashboard,
     )
+
+
+def parse_namespace(text: str) -> str:
+    """A name that can stand in a path as it is."""
+    if _LABEL.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a namespace: a-z, 0-9 and -")
+    return text
 
 
 def parse_seconds(text: str) -> int:

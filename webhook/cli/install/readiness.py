@@ -29,9 +29,9 @@ def list_missing(deployment: RawObject, registration: RawObject) -> Iterator[str
         yield "the webhook's certificate is not registered yet"
 
 
-def read_sidecar_image(deployment: RawObject) -> str:
-    """What its pods put in; empty if that is no image with its digest."""
-    for container in deployment["spec"]["template"]["spec"]["containers"]:
+def read_sidecar_image(pod: RawObject) -> str:
+    """What a pod of the webhook puts in, or a pod's template; empty if it names no digest."""
+    for container in pod["spec"]["containers"]:
         for item in container.get("env") or ():
             if item["name"] == "MCA_SIDECAR_IMAGE":
                 with suppress(ValueError):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.webhook.cli.check.scene import CONTROL, SIDECAR, bare_pod
 from tests.webhook.cli.install.cluster import IMAGES, Cluster, wait_until
+from webhook.cli.check.guard_settings import read_images
 from webhook.install.names import WEBHOOK
 
 pytestmark = pytest.mark.apiserver
@@ -166,11 +167,51 @@ def test_an_operator_that_is_not_there(installed: Cluster) -> None:
 def test_who_may_not_is_told_before_anything_is_changed(
     installed: Cluster, user: str, verb: str
 ) -> None:
-    done = installed.mca("install", *IMAGES, "--replicas", "3", user=user)
+    done = installed.mca(
+        "install", *IMAGES, "--replicas", "3", "--admin-group", "system:masters", user=user
+    )
     assert done.returncode == 1
     assert f"cannot {verb} resource" in done.stderr
     assert done.stderr.endswith("nothing was changed\n")
     assert installed.plane.request("GET", DEPLOYMENT).json()["spec"]["replicas"] == 2
+
+
+def test_who_could_not_label_a_namespace_is_told(installed: Cluster) -> None:
+    """A cluster's admin need not be in the groups that the guards know."""
+    refused = installed.mca("install", *IMAGES, user="operator")
+    assert refused.returncode == 1
+    assert "you are operator, in none of the groups system:masters" in refused.stderr
+    assert "--admin-user operator" in refused.stderr
+    assert refused.stderr.endswith("nothing was changed\n")
+    tried = installed.mca(
+        "install", *IMAGES, "--admin-user", "operator", "--dry-run", user="operator"
+    )
+    assert tried.returncode == 0, tried.stderr
+
+
+def test_an_upgrade_that_does_not_end_closes_no_namespace(installed: Cluster) -> None:
+    """Done again, as it says itself: webhooks of before serve still, so their image is accepted."""
+    guard = f"{ADMISSION}/validatingadmissionpolicies/mca-final-pods"
+
+    def read() -> tuple[str, ...]:
+        return read_images(installed.plane.request("GET", guard).json())
+
+    second, third = (SIDECAR.replace("a" * 64, digit * 64) for digit in "de")
+    assert read() == (SIDECAR,)
+    installed.node.healthy = False
+
+    def upgrade(image: str, seconds: int) -> None:
+        images = ("--sidecar-image", image, "--control-image", CONTROL)
+        done = installed.mca("install", *images, "--wait", str(seconds))
+        assert done.returncode == 0, done.stderr
+
+    for image in (second, second, third):
+        upgrade(image, 0)
+        assert {SIDECAR, image} <= set(read())
+    assert set(read()) == {SIDECAR, second, third}
+    installed.node.healthy = True
+    upgrade(third, 30)
+    assert read() == (third,)
 
 
 def test_where_it_stops_it_says_what_is_left(cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ import yaml
 
 from tests.webhook.cli.check.scene import CONTROL, SIDECAR
 from tests.webhook.cli.test_entry import mca
+from webhook.cli import main
 from webhook.cli.install import name_option
 from webhook.cli.install.options import (
     add_cluster_options,
@@ -58,13 +59,13 @@ def test_what_is_said() -> None:
 def test_every_problem_is_told_with_its_option() -> None:
     done = mca(
         "install", "--sidecar-image", "mca:1", "--control-image", "mca:2", "--replicas", "0",
-        "--system-namespace", "A", "--admin-group", "system:authenticated", "--audience", "",
+        "--admin-group", "system:authenticated", "--audience", "",
         "--api-server-port", "0", "--pull-secret", "_",
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (64, "")
     told = [line.split(": ")[1] for line in done.stderr.splitlines()]
     assert set(told) >= {
-        "--sidecar-image", "--control-image", "--replicas", "--system-namespace",
+        "--sidecar-image", "--control-image", "--replicas",
         "--api-server-port", "--pull-secret", "--audience",
     }  # fmt: skip
 
@@ -87,6 +88,24 @@ def test_printed_it_is_what_would_be_applied() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     settings = InstallSettings(sidecar_image=SIDECAR, control_image=CONTROL)
     assert list(yaml.safe_load_all(done.stdout)) == build_objects(settings)
+
+
+@pytest.mark.parametrize(
+    "name", ["team/pods?x=", "kube-system/../..", "a/pods?watch=1#", "", "A", "-a", "a.b", "a" * 64]
+)
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("check", "-n"), ("check", "--system-namespace"), ("uninstall", "--system-namespace")],
+)
+def test_a_name_that_is_none_goes_into_no_path(
+    command: str, option: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, f"{option}={name}" if option[1] == "-" else f"{option}{name}"])
+    assert ended.value.code == (2 if command == "check" else 64)
+    told = capsys.readouterr().err
+    assert "is no name of a namespace" in told or "expected one argument" in told
+    assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("text", ["-1", "", "1.5", "3601", "x", "٣"])

@@ -45,7 +45,7 @@ def test_the_image_that_pods_put_in(image: str | None) -> None:
     variable = {"name": "MCA_SIDECAR_IMAGE", **({} if image is None else {"value": image})}
     env = [{"name": "OTHER", "value": "x"}, variable]
     containers = [{"name": "proxy"}, {"name": "webhook", "env": env}]
-    found = read_sidecar_image({"spec": {"template": {"spec": {"containers": containers}}}})
+    found = read_sidecar_image({"spec": {"containers": containers}})
     assert found == (IMAGE if image == IMAGE else "")
 
 
