@@ -4,21 +4,26 @@ Must not answer anything, pages.py does, nor know where its certificate comes fr
 """
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
 from sidecar.log import log_event
+from webhook.admission.connections import Connections
 from webhook.admission.environment import ServerSettings
+from webhook.admission.faults import Faults
 from webhook.admission.pages import Webhook
 from webhook.admission.serving_certificate import CertificateSource
 
 EXIT_BIND: Final = 69
 _BACKLOG: Final = 1024
+# Half of them for one peer alone: more than an API server has calls that change something.
+_MAX_CONNECTIONS: Final = 1024
 _LAST_CALLS_S: Final = 5.0
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 # Python's own 5 ms, for each time that a large review's thread has the interpreter and the loop
@@ -33,29 +38,37 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     for number in _ENDING:
         loop.add_signal_handler(number, ending.set)
     sys.setswitchinterval(_SWITCH_S)
+    logging.getLogger().addHandler(Faults())
     webhook = Webhook(settings.injection)
     webhook.lacks = certificate.lacks
+    connections = Connections(_MAX_CONNECTIONS, webhook.tally.refuse_connection)
+    application = webhook.build()
+    application.middlewares.append(connections.watch)
     runner = web.AppRunner(
-        webhook.build(),
+        application,
         access_log=None,
         shutdown_timeout=_LAST_CALLS_S,
         # No API server compresses; a thousandth of what it becomes would pass for its size.
         auto_decompress=False,
     )
     await runner.setup()
+    server = cast("web.Server", runner.server)  # there is one from here on
     try:
         try:
             listening = _listen(settings.host, settings.port)
         except OSError as error:
             log_event("error", "cannot_listen", host=settings.host, port=settings.port, error=error)
             return EXIT_BIND
-        await web.SockSite(runner, listening, ssl_context=certificate.context).start()
-        log_event("info", "webhook_serves", host=settings.host, port=settings.port)
-        await certificate.keep(ending, webhook.tally.registry, partial(setattr, webhook, "lacks"))
-        # Who was told of this address a moment ago must not be turned away.
-        webhook.draining = True
-        log_event("info", "webhook_drains", seconds=settings.drain_s)
-        await asyncio.sleep(settings.drain_s)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(connections.serve(listening, server, certificate.context))
+            log_event("info", "webhook_serves", host=settings.host, port=settings.port)
+            tell = partial(setattr, webhook, "lacks")
+            await certificate.keep(ending, webhook.tally.registry, tell)
+            # Who was told of this address a moment ago must not be turned away.
+            webhook.draining = True
+            log_event("info", "webhook_drains", seconds=settings.drain_s)
+            await asyncio.sleep(settings.drain_s)
+            serving.cancel()
     finally:
         await runner.cleanup()
     return 0

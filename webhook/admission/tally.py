@@ -24,6 +24,16 @@ class Tally:
             registry=self.registry,
         )
 
+        self._refused = Counter(
+            "mca_admission_connections_refused",
+            "Connections closed at once, because there were too many, of their peer or of all",
+            registry=self.registry,
+        )
+
+    def refuse_connection(self) -> None:
+        """One was closed at once."""
+        self._refused.inc()
+
     def count(self, mode: str, result: str, code: str, seconds: float) -> None:
         """One review was answered."""
         self._reviews.labels(mode, result, code).inc()
