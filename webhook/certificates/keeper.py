@@ -71,6 +71,7 @@ class Keeper:
     clock: Callable[[], float] = time.time
     look: Look | None = None
     serving: Serving | None = None
+    shown: str = ""
     told: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def advance(self) -> bool:
@@ -85,9 +86,11 @@ class Keeper:
         replaced = stored.problems if isinstance(write, Mint) else ()
         self._say("authorities_replaced", *replaced)
         self._say("authorities_ignored", *(() if replaced else stored.problems))
-        if write is not None:
-            self._do(write, look, now)
-        return write is not None
+        if write is None:
+            self._show(look)
+            return False
+        self._do(write, look, now)
+        return True
 
     def sign(self) -> bool:
         """Make the next serving certificate if it is time, by what was last seen."""
@@ -163,6 +166,20 @@ class Keeper:
         if self.shared.publish(look.registration, "".join(known[identity] for identity in trusted)):
             self.audience.count(repair=True)
             log_event("info", "ca_bundle_written", authorities=len(trusted))
+
+    def _show(self, look: Look) -> None:
+        """Once, as long as it stays the same: whoever looks on misses little without it."""
+        trusted = next(iter(look.registration.bundles.values()), ()) if look.registration else ()
+        pem = "".join(found.pem for found in trusted or ())
+        if not pem or pem == self.shown:
+            return
+        try:
+            self.shared.show(pem)
+        except KubeError as error:
+            self._say("ca_not_shown", str(error))
+        else:
+            self.shown = pem
+            self._say("ca_not_shown")
 
     def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
         while True:

@@ -1,7 +1,8 @@
 """Owns the two objects that the replicas share at the API server: how they are read and written.
 
 Must not decide what is written. Each is written only as it was read: whoever was faster wins, and
-the other looks again. Of the registration nothing but the caBundles is ever touched.
+the other looks again. Of the registration nothing but the caBundles is ever touched. A third, the
+ConfigMap, is only shown to others.
 """
 
 import base64
@@ -12,12 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from webhook.admission.registration import NAME as REGISTRATION
 from webhook.certificates.signing import Certificate, read_certificates
-from webhook.install.names import CA_SECRET as SECRET
+from webhook.install.names import CA_MAP, CA_SECRET as SECRET
 from webhook.kube import Kube, KubeError, RawDocument
 
 _MANAGER: Final = {"fieldManager": "mca-webhook"}
 _REGISTRATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
+_MERGE: Final = "application/merge-patch+json"
 _CALL_S: Final = 10.0
 _WATCH_S: Final = 300.0
 _NOT_FOUND: Final = 404
@@ -90,6 +92,11 @@ class SharedObjects:
         """Set those keys of the Secret; False if it is no more what was read."""
         document = {**secret, "data": {**(secret.get("data") or {}), **data}}
         return self._write("PUT", f"{self._secrets}/{SECRET}", document)
+
+    def show(self, pem: str) -> None:
+        """Tell who is no API server what the webhook's certificates are verified by."""
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps/{CA_MAP}"
+        self._write("PATCH", path, {"data": {"ca.crt": pem}}, content_type=_MERGE)
 
     def follow(self, collection: str, name: str) -> Iterator[RawDocument]:
         """The events of one of `places`, until its watch ends."""

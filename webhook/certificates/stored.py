@@ -14,8 +14,6 @@ from typing import Any, Final
 from webhook.certificates.planning import Authority
 from webhook.certificates.signing import BACKDATED_S, Pair, read_authority
 
-# All that is trusted, in PEM, for whoever calls the webhook and is not an API server.
-BUNDLE_KEY: Final = "ca.crt"
 # The CAs with their keys, and what the replicas have to tell each other.
 AUTHORITIES_KEY: Final = "authorities.json"
 _VERSION: Final = 1
@@ -103,11 +101,7 @@ def render_data(stored: Stored) -> dict[str, str]:
         ],
         "leaving": dict(stored.leaving),
     }
-    bundle = "".join(stored.pairs[known.id].certificate.pem for known in stored.authorities)
-    return {
-        BUNDLE_KEY: base64.b64encode(bundle.encode()).decode(),
-        AUTHORITIES_KEY: base64.b64encode(json.dumps(document).encode()).decode(),
-    }
+    return {AUTHORITIES_KEY: base64.b64encode(json.dumps(document).encode()).decode()}
 
 
 def _parse_time(raw: Any) -> float | None:

@@ -5,7 +5,7 @@ Must not make a certificate.
 
 from typing import Any, Final
 
-from webhook.install.names import CA_SECRET, TLS_SECRET, WEBHOOK, describe
+from webhook.install.names import CA_MAP, CA_SECRET, TLS_SECRET, WEBHOOK, describe
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
 
@@ -15,7 +15,7 @@ _AUTHORITY: Final = f"{WEBHOOK}-authority"
 
 
 def build_certificates(settings: InstallSettings) -> list[RawDocument]:
-    """An empty Secret, or an authority and the certificate that it signs."""
+    """What the webhook fills itself, or an authority and the certificate that it signs."""
     if not settings.cert_manager:
         return [
             Remarked(
@@ -27,7 +27,16 @@ def build_certificates(settings: InstallSettings) -> list[RawDocument]:
                     "metadata": describe(CA_SECRET, settings.namespace),
                     "type": "Opaque",
                 },
-            )
+            ),
+            Remarked(
+                "Filled as well: what the webhook's certificates are verified by, for whoever "
+                "reads its metrics and has no business with the Secret.",
+                {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": describe(CA_MAP, settings.namespace),
+                },
+            ),
         ]
     return [
         Remarked(

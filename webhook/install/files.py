@@ -7,6 +7,7 @@ from typing import Final
 
 from webhook.guards.rendering import render_yaml as render_guards
 from webhook.guards.settings import GuardSettings
+from webhook.install.names import CA_MAP, DASHBOARD_MAP
 from webhook.install.settings import InstallSettings
 from webhook.install.template import Document, make_documents
 from webhook.install.template_text import STRINGS, TemplateWriter
@@ -19,11 +20,11 @@ CONTROL_IMAGE: Final = f"mca-control@sha256:{'0' * 64}"
 _MADE: Final = "Made by `make manifests` from webhook/install: edit that, not this."
 _TEMPLATES: Final = {
     "rights": ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
-    "certificates": ("Secret", "Issuer", "Certificate"),
+    "certificates": ("Secret", f"ConfigMap {CA_MAP}", "Issuer", "Certificate"),
     "guards": ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     "network": ("Service", "NetworkPolicy", "FlowSchema"),
     "webhook": ("Deployment", "PodDisruptionBudget", "ResourceQuota"),
-    "monitoring": ("ServiceMonitor", "ConfigMap"),
+    "monitoring": ("ServiceMonitor", f"ConfigMap {DASHBOARD_MAP}"),
     "registration": ("MutatingWebhookConfiguration",),
 }
 
@@ -40,9 +41,15 @@ def render_files() -> dict[str, str]:
     }
     documents = make_documents()
     for name, kinds in _TEMPLATES.items():
-        chosen = [document for document in documents if document.kind in kinds]
+        chosen = [document for document in documents if _is_one(document, kinds)]
         files[f"chart/templates/{name}.yaml"] = f"# {_MADE}\n{_write(chosen)}"
     return files
+
+
+def _is_one(document: Document, kinds: tuple[str, ...]) -> bool:
+    """Of one of these kinds, or an object of one by its name."""
+    named = f"{document.kind} {document.body['metadata']['name']}"
+    return document.kind in kinds or named in kinds
 
 
 def _write(documents: list[Document]) -> str:

@@ -7,7 +7,8 @@ import json
 
 from webhook.install.dashboard import build_dashboard
 from webhook.install.names import (
-    CA_SECRET,
+    CA_MAP,
+    DASHBOARD_MAP,
     PORT_NAME,
     SELECTOR,
     TLS_SECRET,
@@ -27,20 +28,24 @@ def build_monitoring(settings: InstallSettings) -> list[RawDocument]:
 def _build_service_monitor(settings: InstallSettings) -> list[RawDocument]:
     if not settings.service_monitor:
         return []
-    secret = TLS_SECRET if settings.cert_manager else CA_SECRET
+    authority = (
+        {"secret": {"name": TLS_SECRET, "key": "ca.crt"}}
+        if settings.cert_manager
+        else {"configMap": {"name": CA_MAP, "key": "ca.crt"}}
+    )
     endpoint = {
         "port": PORT_NAME,
         "scheme": "https",
         "path": "/metrics",
         "tlsConfig": {
-            "ca": {"secret": {"name": secret, "key": "ca.crt"}},
+            "ca": authority,
             "serverName": f"{WEBHOOK}.{settings.namespace}.svc",
         },
     }
     return [
         Remarked(
-            "For the Prometheus operator, which reads one key of the Secret: the certificates "
-            "that the webhook's own is verified by.",
+            "For the Prometheus operator. It reads what the webhook's certificate is verified by: "
+            "of the webhook's own from a ConfigMap, of cert-manager's from one key of its Secret.",
             {
                 "apiVersion": "monitoring.coreos.com/v1",
                 "kind": "ServiceMonitor",
@@ -57,7 +62,7 @@ def _build_service_monitor(settings: InstallSettings) -> list[RawDocument]:
 def _build_dashboard_map(settings: InstallSettings) -> list[RawDocument]:
     if not settings.dashboard:
         return []
-    metadata = describe("mca-webhook-dashboard", settings.namespace)
+    metadata = describe(DASHBOARD_MAP, settings.namespace)
     metadata["labels"] = label({"grafana_dashboard": "1"})
     return [
         Remarked(

@@ -7,6 +7,8 @@ from webhook.install.remarks import RawDocument
 APP: Final = "mca"
 WEBHOOK: Final = "mca-webhook"
 CA_SECRET: Final = "mca-webhook-ca"  # noqa: S105 - the name of a Secret
+CA_MAP: Final = "mca-webhook-ca"
+DASHBOARD_MAP: Final = "mca-webhook-dashboard"
 TLS_SECRET: Final = "mca-webhook-tls"  # noqa: S105 - the name of a Secret
 PORT: Final = 8443
 PORT_NAME: Final = "https"

@@ -4,7 +4,7 @@ Must not grant what nobody asks for: a right goes in together with the code that
 """
 
 from webhook.admission.registration import NAME as REGISTRATION
-from webhook.install.names import CA_SECRET, WEBHOOK, describe
+from webhook.install.names import CA_MAP, CA_SECRET, WEBHOOK, describe
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
 
@@ -32,8 +32,8 @@ def build_rights(settings: InstallSettings) -> list[RawDocument]:
     if settings.cert_manager:
         return []
     in_namespace = Remarked(
-        "In its own namespace: one Secret, by name. It may not list Secrets, nor create or delete "
-        "one: this file brings the Secret along, empty.",
+        "In its own namespace: one Secret and one ConfigMap, by name. It may not list them, nor "
+        "create or delete one: this file brings both along, empty.",
         {
             "apiVersion": f"{_GROUP}/v1",
             "kind": "Role",
@@ -49,7 +49,16 @@ def build_rights(settings: InstallSettings) -> list[RawDocument]:
                         "resourceNames": [CA_SECRET],
                         "verbs": ["get", "watch", "update"],
                     },
-                )
+                ),
+                Remarked(
+                    "patch: to show which authorities its certificates are verified by.",
+                    {
+                        "apiGroups": [""],
+                        "resources": ["configmaps"],
+                        "resourceNames": [CA_MAP],
+                        "verbs": ["patch"],
+                    },
+                ),
             ],
         },
     )

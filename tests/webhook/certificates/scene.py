@@ -33,10 +33,12 @@ SERVER_NAME = "mca-webhook.mca-system.svc"
 REGISTRATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 REGISTRATION = f"{REGISTRATIONS}/mca"
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/mca-webhook-ca"
+SHOWN = f"/api/v1/namespaces/{NAMESPACE}/configmaps/mca-webhook-ca"
 PLURALS = {
     "Namespace": "/api/v1/namespaces",
     "ServiceAccount": f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts",
     "Secret": f"/api/v1/namespaces/{NAMESPACE}/secrets",
+    "ConfigMap": f"/api/v1/namespaces/{NAMESPACE}/configmaps",
     "Role": f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/roles",
     "RoleBinding": f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -181,7 +183,7 @@ class Installed:
         self.folder = folder
         self.balancer = Balancer()
         self.applied: dict[str, Any] = {}
-        for path in (SECRET, REGISTRATION):  # of an earlier one
+        for path in (SECRET, SHOWN, REGISTRATION):  # of an earlier one
             plane.request("DELETE", path)
         settings = InstallSettings(sidecar_image=IMAGE, control_image=IMAGE)
         for document in build_objects(settings):

@@ -12,7 +12,14 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from tests.webhook.certificates.scene import NAMESPACE, REGISTRATION, SECRET, SERVER_NAME, Installed
+from tests.webhook.certificates.scene import (
+    NAMESPACE,
+    REGISTRATION,
+    SECRET,
+    SERVER_NAME,
+    SHOWN,
+    Installed,
+)
 from webhook.certificates.keeper import Keeper
 from webhook.certificates.own_certificate import list_names
 from webhook.certificates.planning import Lifetimes
@@ -162,6 +169,21 @@ def test_what_a_later_release_keeps_stays_as_it_is(
     told = "authorities.json is of version 2, this is 1"
     assert new_heard.lacks[-1] == f"no certificate: {told}"
     assert capfd.readouterr().out.count(told) == 2
+
+
+def test_without_the_map_that_shows_the_ca_it_serves(
+    installed: Installed, capfd: pytest.CaptureFixture[str]
+) -> None:
+    installed.plane.request("DELETE", SHOWN)
+    keeper, heard = start_keeper(installed, Clock())
+    for _ in range(6):
+        keeper.attempt()
+    assert heard.lacks[-1] == ""
+    assert False not in heard.counted
+    assert capfd.readouterr().out.count('"event":"ca_not_shown"') == 1
+    installed.apply(SHOWN.rpartition("/")[0], installed.applied["ConfigMap"])
+    keeper.attempt()
+    assert installed.read(SHOWN)["data"] == {"ca.crt": installed.read_bundles()[0]}
 
 
 def test_each_thing_that_is_wrong_is_told_once(

@@ -15,6 +15,7 @@ from tests.webhook.certificates.scene import (
     REGISTRATION,
     SECRET,
     SERVER_NAME,
+    SHOWN,
     Installed,
     Replica,
 )
@@ -59,6 +60,7 @@ def test_replicas_that_begin_at_once_share_one_authority(installed: Installed) -
     assert bundles == [authority["certificate"]] * 3
     for replica in replicas:
         replica.shake_hands(bundles[0])
+    wait_until(lambda: installed.read(SHOWN).get("data") == {"ca.crt": bundles[0]})
     installed.create_namespace("certificates-begin")
     assert [installed.create_pod("certificates-begin") for _ in range(3)] == [""] * 3
     after = installed.read(REGISTRATION)
@@ -73,6 +75,8 @@ def test_replicas_that_begin_at_once_share_one_authority(installed: Installed) -
         REGISTRATION.rpartition("/")[0], installed.applied["MutatingWebhookConfiguration"]
     )
     installed.apply(SECRET.rpartition("/")[0], installed.applied["Secret"])
+    installed.apply(SHOWN.rpartition("/")[0], installed.applied["ConfigMap"])
+    assert installed.read(SHOWN)["data"] == {"ca.crt": bundles[0]}
     assert installed.read_bundles() == bundles
     assert installed.read_authorities()[0]["key"] == authority["key"]
     assert installed.read(SECRET)["type"] == "Opaque"
@@ -247,7 +251,7 @@ def test_a_registration_that_was_made_anew(installed: Installed) -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        pytest.param({"authorities.json": None, "ca.crt": None}, "", id="emptied"),
+        pytest.param({"authorities.json": None}, "", id="emptied"),
         pytest.param(
             {"authorities.json": base64.b64encode(b"{}").decode()},
             "authorities.json is none of version 1",
@@ -282,6 +286,8 @@ def test_a_secret_that_lost_its_authority_gets_another(
     (after, *_) = list_ids(installed)
     assert after[-1:] == before or before[0] in after
     assert len(after) == 2
+    trusted = installed.read_bundles()[0]
+    wait_until(lambda: installed.read(SHOWN).get("data") == {"ca.crt": trusted})
     authorities = installed.read_authorities()
     assert len(authorities) == 1
     if "foreign" in known and pair is known["foreign"]:

@@ -33,7 +33,7 @@ def test_panels_have_their_own_place_and_number() -> None:
 
 
 def test_the_config_map_holds_it_whole() -> None:
-    found = find(build_objects(FULL), "ConfigMap")
+    found = find(build_objects(FULL), "ConfigMap", "mca-webhook-dashboard")
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert json.loads(found["data"]["mca-webhook.json"]) == build_dashboard()
     assert yaml.safe_load(found["data"]["mca-webhook.json"]) == build_dashboard()
