@@ -19,8 +19,9 @@ EXIT_FAILED = 1
 _COMMAND = "mca uninstall"
 _USAGE = "mca uninstall [OPTION ...]"
 _DESCRIPTION = """\
-Deletes what `mca install` has applied, and its namespace with everything in it. First the webhook's
-registration, so that no pod waits for it, then the guards, then the rest.
+Deletes what `mca install` has applied. First the webhook's registration, so that no pod waits for
+it, then the guards, then the rest, and its namespace last, if `mca install` made it and nothing of
+others is in it.
 
 It refuses while namespaces are labelled for MCA: new pods there would get the service account's
 real token again, and nothing would guard the boundary of enforced ones. Pods that have their
@@ -81,15 +82,27 @@ def _make_parser() -> Parser:
 def _uninstall(kube: "Kube", given: argparse.Namespace) -> int:
     from webhook.cli.install.objects_there import find_objects, is_applied_by_us
     from webhook.cli.install.paths import find_path, name_object
+    from webhook.cli.install.place import find_system
 
-    everything = find_objects(kube, given.system_namespace)
-    ours = [each for each in everything if is_applied_by_us(each.metadata)]
+    system = given.system_namespace
+    elsewhere = find_system(kube)
+    if elsewhere not in ("", system):
+        complain(f"it is installed in {elsewhere}: add --system-namespace {elsewhere}", _COMMAND)
+        return EXIT_FAILED
+    everything = find_objects(kube, system)
+    ours = [
+        each
+        for each in everything
+        if is_applied_by_us(each.metadata)
+        and (each.kind != _LAST or each.metadata["name"] == system)
+    ]
     if not ours:
         return _tell_nothing(everything)
     labelled = [] if given.force else _find_labelled(kube)
     if labelled:
         _refuse(labelled)
         return EXIT_FAILED
+    ours = _spare_others(kube, ours)
     for each in sorted(ours, key=_rank):
         document = each.document()
         if not given.dry_run:
@@ -98,6 +111,22 @@ def _uninstall(kube: "Kube", given: argparse.Namespace) -> int:
     if given.dry_run or not given.wait:
         return 0
     return _wait(kube, [find_path(each.document()) for each in ours], given.wait)
+
+
+def _spare_others(kube: "Kube", ours: list["There"]) -> list["There"]:
+    """Without the namespace, if something else would go with it."""
+    from webhook.cli.install.place import list_others
+
+    for each in ours:
+        if each.kind == _LAST and (others := list_others(kube, name := each.metadata["name"])):
+            tell(
+                [
+                    f"  namespace/{name} stays, others have in it: {', '.join(others)}",
+                    f"  to delete all that, too: kubectl delete namespace {name}",
+                ]
+            )
+            return [other for other in ours if other is not each]
+    return ours
 
 
 def _tell_nothing(everything: list["There"]) -> int:

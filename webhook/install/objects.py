@@ -45,7 +45,8 @@ def build_objects(settings: InstallSettings) -> list[dict[str, Any]]:
 
 def assemble(settings: InstallSettings) -> list[RawDocument]:
     """The same with remarks, of settings that nobody has checked."""
-    objects = [_build_namespace(settings), *_build_guards(settings)]
+    namespace = [_build_namespace(settings)] if settings.make_namespace else []
+    objects = [*namespace, *_build_guards(settings)]
     for build in _BUILDERS:
         objects += build(settings)
     # Last: from then on pods of labelled namespaces wait for the webhook.

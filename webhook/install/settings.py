@@ -13,6 +13,8 @@ from webhook.admission.settings import Resources, parse_image
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS, GuardSettings
 
 NAMESPACE: Final = "mca-system"
+# Of Kubernetes itself: Pod Security restricted would stop it there, and uninstalling the cluster.
+RESERVED: Final = "kube-"
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_REPLICAS: Final = 50
 _MAX_PORT: Final = 65535
@@ -35,6 +37,8 @@ class InstallSettings:
     # What webhooks that an upgrade replaces put in until they are gone: guards accept it.
     previous_sidecar_images: tuple[str, ...] = ()
     namespace: str = NAMESPACE
+    # False: it is there, and somebody else's; it is left as it is.
+    make_namespace: bool = True
     # Who may label namespaces and look into sidecars.
     admin_users: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = DEFAULT_ADMIN_GROUPS
@@ -98,6 +102,8 @@ def _list_guard_problems(settings: InstallSettings) -> Iterator[str]:
 def _list_webhook_problems(settings: InstallSettings) -> Iterator[str]:
     if _LABEL.fullmatch(settings.namespace) is None:
         yield f"namespace: {settings.namespace!r} is no namespace's name; write {NAMESPACE}"
+    elif settings.namespace == "default" or settings.namespace.startswith(RESERVED):
+        yield f"namespace: {settings.namespace} is not MCA's alone; name another, {NAMESPACE} say"
     if not 1 <= settings.replicas <= MAX_REPLICAS:
         yield f"replicas: {settings.replicas} is not between 1 and {MAX_REPLICAS}; 2 are usual"
     for name, texts in (

@@ -24,8 +24,9 @@ or newer, and the two images in a registry that the nodes pull from.
 
 Everything is tried as a dry run first. Then it is applied (server-side apply, field manager mca),
 in order, and waited for. Doing it again changes nothing; with other options or another release it
-is an upgrade, and what is no longer part of it is deleted. It never takes over a field that
-somebody else has set, unless told to, nor what Helm has installed."""
+is an upgrade, and what is no longer part of it is deleted once the webhook serves. It never takes
+over a field that somebody else has set, unless told to, nor what Helm has installed, nor a
+namespace that others have made."""
 _EPILOG = """\
 exit codes: 0 installed and serving (printed, tried), 1 refused, or not ready in time, 64 a bad
 argument or kubeconfig.
@@ -73,10 +74,10 @@ def _install(kube: "Kube", settings: "InstallSettings", given: argparse.Namespac
         if given.dry_run:
             return 0
         course.apply()
-        course.prune()
         if given.wait:
             course.wait(given.wait)
             course.settle()
+            course.prune()
     except InstallError as error:
         complain(str(error), _COMMAND)
         return EXIT_FAILED

@@ -21,6 +21,7 @@ from webhook.cli.install.applying import (
 from webhook.cli.install.installer import explain_exclusion
 from webhook.cli.install.objects_there import find_objects, find_release, is_applied_by_us
 from webhook.cli.install.paths import find_path, name_object
+from webhook.cli.install.place import list_place_problems
 from webhook.cli.install.readiness import list_missing, list_reasons
 from webhook.cli.install.rollout import list_living_images
 from webhook.cli.install.versions import FOR_GUARDS, parse_version
@@ -63,11 +64,14 @@ class Course:
         if excluded := explain_exclusion(self._kube, self._settings):
             raise InstallError(f"{excluded}\nnothing was changed")
         self._refuse_release()
+        self._refuse_place()
         self._expect_rollout()
         tell([f"trying {len(self._objects)} objects on {self._kube.server}"])
         problems = [line for each in self._objects for line in self._try(each)]
         if problems:
             raise InstallError("\n".join([*problems, "nothing was changed"]))
+        for document in self._list_dropped():
+            tell([f"  {name_object(document)}: no longer part of it, would be deleted"])
 
     def _refuse_release(self) -> None:
         """Before anything else: the two would undo each other's work."""
@@ -78,6 +82,11 @@ class Course:
                     f"{name_object(document)} belongs to the Helm release {release}: "
                     "upgrade that with helm, or uninstall it first"
                 )
+
+    def _refuse_place(self) -> None:
+        lent = not self._settings.make_namespace
+        if problems := list(list_place_problems(self._kube, self._system, lent=lent)):
+            raise InstallError("\n".join([*problems, "nothing was changed"]))
 
     def _expect_rollout(self) -> None:
         """Webhooks that are to be replaced put in their image: guards accept it until then."""
@@ -120,13 +129,20 @@ class Course:
             tell([f"  {name} {outcome}"])
 
     def prune(self) -> None:
-        """What an earlier installation had and this one has not: no more than we applied."""
+        """What an earlier installation had and this one has not, once nobody needs it any more."""
+        for document in self._list_dropped():
+            self._kube.request("DELETE", find_path(document))
+            tell([f"  {name_object(document)} deleted: no longer part of it"])
+
+    def _list_dropped(self) -> list[RawObject]:
+        """No more than we applied, and never a namespace with whatever is in it."""
         kept = {find_path(document) for document in self._objects}
-        for there in find_objects(self._kube, self._system):
-            path = find_path(there.document())
-            if path not in kept and is_applied_by_us(there.metadata):
-                self._kube.request("DELETE", path)
-                tell([f"  {name_object(there.document())} deleted: no longer part of it"])
+        found = [
+            there.document()
+            for there in find_objects(self._kube, self._system)
+            if is_applied_by_us(there.metadata) and there.kind != "Namespace"
+        ]
+        return [document for document in found if find_path(document) not in kept]
 
     def wait(self, seconds: int) -> None:
         """Until new pods get their sidecar."""

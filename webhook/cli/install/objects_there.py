@@ -15,6 +15,7 @@ from webhook.kube import Kube, KubeError
 MANAGER: Final = "mca"
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_OURS: Final = f"app.kubernetes.io/part-of={APP}"
 _HELM_RELEASE: Final = "meta.helm.sh/release-name"
 
 
@@ -33,21 +34,23 @@ class There(NamedTuple):
 def find_objects(kube: Kube, system: str) -> list[There]:
     """Everything labelled as part of MCA; kinds whose operator is not there have none."""
     return [
-        There(api_version, kind, item["metadata"])
+        There(api_version, kind, metadata)
         for api_version, kind in KINDS
-        for item in _list(kube, find_collection(api_version, kind, system))
+        for metadata in list_metadata(kube, find_collection(api_version, kind, system), _OURS)
     ]
 
 
-def _list(kube: Kube, path: str) -> Iterator[RawObject]:
-    query = {"labelSelector": f"app.kubernetes.io/part-of={APP}"}
+def list_metadata(kube: Kube, path: str, selector: str) -> Iterator[RawObject]:
+    """Of all objects of a kind with such labels; none where there is no such kind."""
+    query = {"labelSelector": selector}
     try:
         answer = kube.request("GET", path, query=query, accept=_LISTS_OF_METADATA)
     except KubeError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return
-    yield from answer.document.get("items") or ()  # of metadata alone, none is null
+    for item in answer.document.get("items") or ():  # of metadata alone, none is null
+        yield item["metadata"]
 
 
 def is_applied_by_us(metadata: RawObject) -> bool:

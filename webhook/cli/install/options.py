@@ -35,6 +35,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--control-image", metavar="IMAGE@DIGEST", required=True, help="what the webhook runs in"
     )
     group.add_argument(
+        "--existing-namespace", action="store_true",
+        help="use a namespace that others have made: it is neither labelled nor ever deleted",
+    )  # fmt: skip
+    group.add_argument(
         "--admin-user", metavar="USER", action="append", default=[],
         help="who may label namespaces; may be given again",
     )  # fmt: skip
@@ -72,6 +76,7 @@ def read_settings(given: argparse.Namespace) -> InstallSettings:
         sidecar_image=given.sidecar_image,
         control_image=given.control_image,
         namespace=given.system_namespace,
+        make_namespace=not given.existing_namespace,
         admin_users=tuple(given.admin_user),
         admin_groups=tuple(given.admin_group or DEFAULT_ADMIN_GROUPS),
         audiences=tuple(given.audience),

@@ -16,6 +16,16 @@ DEPLOYMENT = f"/apis/apps/v1/namespaces/mca-system/deployments/{WEBHOOK}"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 REGISTRATION = f"{ADMISSION}/mutatingwebhookconfigurations/mca"
 SECRET = "/api/v1/namespaces/mca-system/secrets/mca-webhook-ca"
+DEPLOYMENT_OF_ANYBODY = {
+    "metadata": {"name": "it"},
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "a", "image": "a"}]},
+        },
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +113,8 @@ def test_no_value_of_a_secret_comes_to_the_command(installed: Cluster) -> None:
 
 def test_an_upgrade_changes_and_prunes(installed: Cluster) -> None:
     installed.install("--dashboard")
-    dashboards = (
-        "/api/v1/namespaces/mca-system/configmaps?labelSelector=app.kubernetes.io/part-of=mca"
-    )
-    assert installed.plane.request("GET", dashboards).json()["items"]
+    dashboard = "/api/v1/namespaces/mca-system/configmaps/mca-webhook-dashboard"
+    assert installed.plane.request("GET", dashboard).status == 200
     newer = SIDECAR.replace("a" * 64, "c" * 64)
     arguments = ("--sidecar-image", newer, "--control-image", CONTROL, "--audience", "vault")
     tried = installed.mca("install", *arguments, "--dry-run")
@@ -126,7 +134,7 @@ def test_an_upgrade_changes_and_prunes(installed: Cluster) -> None:
     assert SIDECAR.encode() not in guard.body
     assert f"mca-system: deployment.apps/{WEBHOOK} configured\n" in done.stdout
     assert re.search(r"  mca-system: configmap/\S+ deleted: no longer part of it\n", done.stdout)
-    assert not installed.plane.request("GET", dashboards).json()["items"]
+    assert installed.plane.request("GET", dashboard).status == 404
 
 
 def test_a_field_that_somebody_else_has_set_is_not_taken(installed: Cluster) -> None:
@@ -215,19 +223,31 @@ def test_an_upgrade_that_does_not_end_closes_no_namespace(installed: Cluster) ->
 
 
 def test_where_it_stops_it_says_what_is_left(cluster: Cluster) -> None:
-    """What goes into a namespace can only be tried once that is there: a quota of Deployments."""
+    """What goes into a namespace can only be tried once that is there: no Deployments today."""
     cluster.uninstall()
-    cluster.plane.create_namespace("mca-system")
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/deployments.apps": "0"}}}
-    quotas = "/api/v1/namespaces/mca-system/resourcequotas"
-    cluster.plane.create(quotas, quota)
-    wait_until(lambda: "hard" in cluster.plane.request("GET", f"{quotas}/none").json()["status"])
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"],
+            "resources": ["deployments"]}  # fmt: skip
+    refusal = {"expression": "false", "message": "no Deployments today"}
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [refusal]}
+    bound = {"policyName": "today", "validationActions": ["Deny"]}
+    policies = f"{ADMISSION}/validatingadmissionpolicies"
+    bindings = f"{ADMISSION}/validatingadmissionpolicybindings"
+    cluster.plane.create(policies, {"metadata": {"name": "today"}, "spec": spec})
+    cluster.plane.create(bindings, {"metadata": {"name": "today"}, "spec": bound})
+
+    def is_refused() -> bool:
+        path = "/apis/apps/v1/namespaces/default/deployments?dryRun=All"
+        return b"today" in cluster.plane.request("POST", path, DEPLOYMENT_OF_ANYBODY).body
+
+    wait_until(is_refused)
     done = cluster.mca("install", *IMAGES)
     assert done.returncode == 1
     assert f"deployment.apps/{WEBHOOK}: " in done.stderr
-    assert "exceeded quota" in done.stderr
+    assert "no Deployments today" in done.stderr
     assert re.search(r"\n.* \d+ objects are applied and stay, 3 are not; run the same", done.stderr)
-    cluster.plane.request("DELETE", f"{quotas}/none")
+    for path in (bindings, policies):
+        assert cluster.plane.request("DELETE", f"{path}/today").status == 200
+    wait_until(lambda: not is_refused())
     cluster.install("--wait", "0")
 
 
