@@ -32,6 +32,7 @@ from tests.manifests.scene import (
     assert_refused,
 )
 from webhook.admission.injection import inject
+from webhook.admission.names import VARIABLE_FIELDS
 from webhook.admission.outcome import Injected
 from webhook.admission.registration import MODES
 from webhook.admission.settings import InjectionSettings
@@ -109,6 +110,106 @@ CASES: dict[str, tuple[str, list[Change]]] = {
     "a capability added": (
         "security context",
         [security(capabilities={"drop": ["ALL"], "add": ["CHOWN"]})],
+    ),
+    # 57: what it is told
+    "a snapshot of the tenant's": (
+        "environment",
+        [sidecar(env=[{"name": "MCA_SNAPSHOT", "value": "/var/run/mca/clients/app/a"}])],
+    ),
+    "an API for all": (
+        "environment",
+        [sidecar(env=[{"name": "MCA_API_LISTEN", "value": "127.0.0.1:6443,0.0.0.0:6443"}])],
+    ),
+    "an admin's page at one place": (
+        "environment",
+        [sidecar(env=[{"name": "MCA_ADMIN_LISTEN", "value": "[::]:6444\n"}])],
+    ),
+    "another's namespace": (
+        "environment",
+        [sidecar(env=[{"name": "MCA_NAMESPACE", "value": "kube-system"}])],
+    ),
+    "containers by a field": (
+        "environment",
+        [
+            sidecar(
+                env=[
+                    {
+                        "name": "MCA_CONTAINERS",
+                        "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
+                    }
+                ]
+            )
+        ],
+    ),
+    "folders exchanged": (
+        "mounts",
+        [sidecar(volumeMounts=[{"name": "mca-clients", "mountPath": "/var/run/mca/identity"}])],
+    ),
+    "a part of a folder": (
+        "mounts",
+        [
+            sidecar(
+                volumeMounts=[
+                    {
+                        "name": "mca-clients",
+                        "mountPath": "/var/run/mca/clients",
+                        "subPath": "app",
+                    }
+                ]
+            )
+        ],
+    ),
+    "certificates of the tenant's": (
+        "is not what MCA puts in",
+        [replace_volume("mca-token", projected={"sources": [{"configMap": {"name": "a"}}]})],
+    ),
+    "another file of the cluster's": (
+        "is not what MCA puts in",
+        [
+            replace_volume(
+                "mca-token",
+                projected={
+                    "sources": [
+                        {
+                            "configMap": {
+                                "name": "kube-root-ca.crt",
+                                "items": [{"key": "ca.crt", "path": "token"}],
+                            }
+                        }
+                    ]
+                },
+            )
+        ],
+    ),
+    "certificates of an annotation": (
+        "is not what MCA puts in",
+        [
+            replace_volume(
+                "mca-token",
+                projected={
+                    "sources": [
+                        {
+                            "downwardAPI": {
+                                "items": [
+                                    {
+                                        "path": "ca.crt",
+                                        "fieldRef": {"fieldPath": "metadata.annotations['a']"},
+                                    }
+                                ]
+                            }
+                        }
+                    ]
+                },
+            )
+        ],
+    ),
+    "a Secret among its token": (
+        "is not what MCA puts in",
+        [replace_volume("mca-token", projected={"sources": [{"secret": {"name": "a"}}]})],
+    ),
+    "its token for another": (
+        "is not what MCA puts in",
+        [replace_volume("mca-token", projected={"sources": [token_source("vault")]})],
     ),
     # 56: its volumes
     "identity mounted": ("leave the mount out", [app(**mount(name="mca-identity"))]),
@@ -279,6 +380,20 @@ NEAR_MISSES: dict[str, list[Change]] = {
     "another sidecar": [setup(restartPolicy="Always"), setup(name="istio-proxy", volumeMounts=[])],
     "Linux": [spec(os={"name": "linux"})],
     "the image before an upgrade": [sidecar(image=PREVIOUS)],
+    "all that it may be told": [
+        sidecar(
+            env=[
+                {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+                for name, path in VARIABLE_FIELDS.items()
+            ]
+            + [
+                {"name": "MCA_CONTAINERS", "value": "setup,app"},
+                {"name": "MCA_API_LISTEN", "value": "127.0.0.1:7443,[::1]:7443,[::1]:443"},
+                {"name": "MCA_ADMIN_LISTEN", "value": "[::]:7444"},
+                {"name": "MCA_LOG_LEVEL", "value": "debug"},
+            ]
+        )
+    ],
     "what defaults and limits add": [
         sidecar(
             imagePullPolicy="Always",

@@ -71,6 +71,31 @@ def test_no_service_stands_for_the_api_server(guarded: Guarded, name: str) -> No
         assert_refused(answer, POLICY, "choose another name")
 
 
+def test_the_api_server_makes_its_own_again(guarded: Guarded) -> None:
+    """In namespace default, if that is enforced, too; its own client is sent through admission."""
+    plane = guarded.plane
+    labels = {"mca.io/boundary": "enforced", "pod-security.kubernetes.io/enforce": "baseline"}
+    answer = guarded.patch(
+        "/api/v1/namespaces/default", {"metadata": {"labels": labels}},
+        token=plane.tokens["admin"],
+    )  # fmt: skip
+    assert_passed(answer)
+    path = SERVICES.format("default")
+    admin = plane.tokens["admin"]
+    probe = f"{path}?dryRun=All"
+    wait_until(
+        lambda: (
+            guarded.call("POST", probe, service("kubernetes-service"), token=admin).status == 403
+        )
+    )
+    try:
+        assert_passed(guarded.call("DELETE", f"{path}/kubernetes", token=admin))
+        wait_until(lambda: guarded.call("GET", f"{path}/kubernetes", token=admin).status == 200, 30)
+    finally:
+        gone = {"metadata": {"labels": dict.fromkeys(labels)}}
+        assert_passed(guarded.patch("/api/v1/namespaces/default", gone, token=admin))
+
+
 @pytest.mark.parametrize("name", ["kubernetes-2", "my-kubernetes", "kube-root-ca"])
 def test_other_services_are_free(guarded: Guarded, name: str) -> None:
     assert_passed(guarded.call("POST", f"{SERVICES.format('team')}?dryRun=All", service(name)))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.controlplane import Answer, ControlPlane
 from tests.manifests.meddler import Meddler
-from tests.manifests.scene import Guarded, assert_passed, assert_refused, wait_until
+from tests.manifests.scene import SETTINGS, Guarded, assert_passed, assert_refused, wait_until
 from tests.webhook.admission.scene import IMAGE, WebhookProcess
 from webhook.admission.registration import build_registration
 from webhook.guards.settings import GuardSettings
@@ -42,7 +42,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     webhook = WebhookProcess(tmp_path_factory.mktemp("webhook")).wait()
     try:
         with ControlPlane(controller_manager=True) as plane:
-            guarded = Guarded(plane, GuardSettings(image=IMAGE))
+            guarded = Guarded(plane, GuardSettings(image=IMAGE, controllers=SETTINGS.controllers))
             registration = build_registration({"url": webhook.url}, webhook.ca_bundle, ())
             guarded.make(REGISTRATIONS, registration)
             whole = Whole(guarded, webhook, registration)

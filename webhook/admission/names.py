@@ -15,6 +15,27 @@ VOLUMES: Final = (IDENTITY_VOLUME, CLIENTS_VOLUME, TOKEN_VOLUME)
 SERVICE_ACCOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 IDENTITY_PATH: Final = "/var/run/mca/identity"
 CLIENTS_PATH: Final = "/var/run/mca/clients"
+# Whole volumes, and where the sidecar has them.
+SIDECAR_MOUNTS: Final = {
+    IDENTITY_VOLUME: IDENTITY_PATH,
+    CLIENTS_VOLUME: CLIENTS_PATH,
+    TOKEN_VOLUME: SERVICE_ACCOUNT_PATH,
+}
+# The ConfigMap that every namespace has, with the certificates of the API server.
+ROOT_CA: Final = "kube-root-ca.crt"
+# All that a sidecar is told: fields of its pod, and texts of these forms (RE2, for CEL as well).
+VARIABLE_FIELDS: Final = {
+    "MCA_NAMESPACE": "metadata.namespace",
+    "MCA_POD": "metadata.name",
+    "MCA_SERVICE_ACCOUNT": "spec.serviceAccountName",
+}
+_LOOPBACK: Final = r"(127[.]0[.]0[.]1|\[::1\]):[0-9]{1,5}"
+VARIABLE_PATTERNS: Final = {
+    "MCA_CONTAINERS": r"^[a-z0-9,-]*$",
+    "MCA_API_LISTEN": f"^{_LOOPBACK}(,{_LOOPBACK})*$",
+    "MCA_ADMIN_LISTEN": r"^\[::\]:[0-9]{1,5}$",
+    "MCA_LOG_LEVEL": "^[a-z]*$",
+}
 # What the API server's own plugin calls the volume that it adds.
 API_ACCESS_PREFIX: Final = "kube-api-access-"
 

@@ -14,9 +14,11 @@ from webhook.admission.names import (
     CLIENTS_VOLUME,
     IDENTITY_PATH,
     IDENTITY_VOLUME,
+    ROOT_CA,
     SERVICE_ACCOUNT_PATH,
     SIDECAR,
     TOKEN_VOLUME,
+    VARIABLE_FIELDS,
 )
 from webhook.admission.outcome import RawObject
 from webhook.admission.quantities import parse_amount
@@ -87,7 +89,7 @@ def build_volumes() -> dict[str, RawObject]:
                     {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
                     {
                         "configMap": {
-                            "name": "kube-root-ca.crt",
+                            "name": ROOT_CA,
                             "items": [{"key": "ca.crt", "path": "ca.crt"}],
                         }
                     },
@@ -107,11 +109,6 @@ def build_volumes() -> dict[str, RawObject]:
 def _list_variables(
     settings: InjectionSettings, tuning: Tuning, containers: list[str]
 ) -> list[RawObject]:
-    fields = {
-        "MCA_NAMESPACE": "metadata.namespace",
-        "MCA_POD": "metadata.name",
-        "MCA_SERVICE_ACCOUNT": "spec.serviceAccountName",
-    }
     texts = {"MCA_CONTAINERS": ",".join(containers)}
     ports = [tuning.api_port, *([CAPTURED_PORT] if tuning.captures_names else [])]
     if ports != [API_PORT]:
@@ -121,7 +118,10 @@ def _list_variables(
     if tuning.log_level != "info":
         texts["MCA_LOG_LEVEL"] = tuning.log_level
     return [
-        *({"name": name, "valueFrom": {"fieldRef": _field(of)}} for name, of in fields.items()),
+        *(
+            {"name": name, "valueFrom": {"fieldRef": _field(of)}}
+            for name, of in VARIABLE_FIELDS.items()
+        ),
         *({"name": name, "value": text} for name, text in texts.items()),
     ]
 

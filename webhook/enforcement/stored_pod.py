@@ -4,15 +4,20 @@ It asks what the guard of new pods asks (webhook/guards/final_pods.py), of pods 
 than the guard. It must not ask for more: sidecars of an earlier release are right as they were.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
 from webhook.admission.boundary import list_breaches
 from webhook.admission.names import (
     CLIENTS_VOLUME,
+    ROOT_CA,
     SERVICE_ACCOUNT_PATH,
     SIDECAR,
+    SIDECAR_MOUNTS,
     TOKEN_VOLUME,
+    VARIABLE_FIELDS,
+    VARIABLE_PATTERNS,
     VOLUMES,
     is_ours,
 )
@@ -68,9 +73,9 @@ def _list_wrong_fields(sidecar: RawObject, settings: InjectionSettings) -> Itera
         yield "restartPolicy"
     yield from (field for field in _FOREIGN_FIELDS if sidecar.get(field))
     yield from (probe for probe in _PROBES if (sidecar.get(probe) or {}).get("exec"))
-    if any(not item["name"].startswith("MCA_") for item in sidecar.get("env") or ()):
+    if not all(map(_is_our_variable, sidecar.get("env") or ())):
         yield "env"
-    if any(mount["name"] not in VOLUMES for mount in sidecar.get("volumeMounts") or ()):
+    if not all(map(_is_our_mount, sidecar.get("volumeMounts") or ())):
         yield "volumeMounts"
     security = sidecar.get("securityContext") or {}
     capabilities = security.get("capabilities") or {}
@@ -86,9 +91,44 @@ def _list_wrong_fields(sidecar: RawObject, settings: InjectionSettings) -> Itera
         yield "securityContext"
 
 
+def _is_our_variable(item: RawObject) -> bool:
+    name, source = item["name"], item.get("valueFrom")
+    if name in VARIABLE_FIELDS:
+        found = ((source or {}).get("fieldRef") or {}).get("fieldPath")
+        return bool(found == VARIABLE_FIELDS[name])
+    pattern = VARIABLE_PATTERNS.get(name)
+    return (
+        pattern is not None
+        and source is None
+        and re.fullmatch(pattern, item.get("value") or "", re.ASCII) is not None
+    )
+
+
+def _is_our_mount(mount: RawObject) -> bool:
+    path = SIDECAR_MOUNTS.get(mount["name"])
+    return path == mount["mountPath"] and not mount.get("subPath")
+
+
+def _is_our_source(source: RawObject) -> bool:
+    """A token for the API server, its certificate, the namespace, each as one file."""
+    token, text = source.get("serviceAccountToken"), source.get("configMap")
+    if token is not None:
+        return not token.get("audience") and token["path"] == "token"
+    if text is not None:
+        paths = {item["path"] for item in text.get("items") or ()}
+        return text.get("name") == ROOT_CA and paths <= {"ca.crt"}
+    return all(
+        item["path"] == "namespace"
+        and (item.get("fieldRef") or {}).get("fieldPath") == "metadata.namespace"
+        for item in (source.get("downwardAPI") or {}).get("items") or [{"path": ""}]
+    )
+
+
 def _is_our_volume(volume: RawObject) -> bool:
     if volume["name"] == TOKEN_VOLUME:
-        return bool(volume.get("projected"))
+        projected = volume.get("projected")
+        sources = (projected or {}).get("sources") or ()
+        return projected is not None and all(map(_is_our_source, sources))
     medium = (volume.get("emptyDir") or {}).get("medium")
     return volume["name"] in VOLUMES and medium == "Memory"
 

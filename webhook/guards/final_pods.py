@@ -4,7 +4,15 @@ Injection strips and rebuilds what is ours; this guard only sees whether that ca
 not look at updates: a new release of the image would hold every older pod back.
 """
 
-from webhook.admission.names import CLIENTS_VOLUME, IDENTITY_VOLUME, TOKEN_VOLUME, VOLUMES
+from webhook.admission.names import (
+    CLIENTS_VOLUME,
+    IDENTITY_VOLUME,
+    ROOT_CA,
+    SIDECAR_MOUNTS,
+    TOKEN_VOLUME,
+    VARIABLE_FIELDS,
+    VARIABLE_PATTERNS,
+)
 from webhook.guards.container_rules import (
     allow_own_client_folder,
     forbid_environment,
@@ -92,9 +100,8 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
               !c.?stdin.orValue(false) && !c.?tty.orValue(false) &&
               !c.?startupProbe.?exec.hasValue() && !c.?readinessProbe.?exec.hasValue() &&
               !c.?livenessProbe.?exec.hasValue() &&
-              c.?env.orValue([]).all(e, e.name.startsWith('MCA_')) &&
-              c.?volumeMounts.orValue([]).all(m,
-                m.name in {write_strings(VOLUMES)}))
+              c.?env.orValue([]).all(e, {_allow_variable()}) &&
+              c.?volumeMounts.orValue([]).all(m, {_allow_mount()}))
             """,
             "the sidecar's command, environment, probes, mounts or restart policy are not what "
             f"MCA puts in: {_REMEDY}",
@@ -113,6 +120,43 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
             f"the sidecar's security context is not what MCA puts in: {_REMEDY}",
         ),
     )
+
+
+def _allow_variable() -> str:
+    """CEL: each by its name, from where its value comes, and what it may say."""
+    fields = [
+        f"e.name == {write_string(name)} && "
+        f"e.?valueFrom.?fieldRef.?fieldPath.orValue('') == {write_string(path)}"
+        for name, path in VARIABLE_FIELDS.items()
+    ]
+    texts = [
+        f"e.name == {write_string(name)} && !has(e.valueFrom) && "
+        f"e.?value.orValue('').matches({write_string(pattern)})"
+        for name, pattern in VARIABLE_PATTERNS.items()
+    ]
+    return " || ".join(f"({allowed})" for allowed in [*fields, *texts])
+
+
+def _allow_mount() -> str:
+    """CEL: each volume whole, and where it belongs."""
+    return " || ".join(
+        f"(m.name == {write_string(name)} && m.mountPath == {write_string(path)} && "
+        "m.?subPath.orValue('') == '')"
+        for name, path in SIDECAR_MOUNTS.items()
+    )
+
+
+def _allow_source() -> str:
+    """CEL: a token for the API server, its certificate and the namespace, each as one file."""
+    return f"""
+        (has(s.serviceAccountToken) && s.serviceAccountToken.?audience.orValue('') == '' &&
+         s.serviceAccountToken.path == 'token') ||
+        (s.?configMap.?name.orValue('') == {write_string(ROOT_CA)} &&
+         s.configMap.?items.orValue([]).all(i, i.path == 'ca.crt')) ||
+        (has(s.downwardAPI) && s.downwardAPI.?items.orValue([]).all(i,
+         i.path == 'namespace' &&
+         i.?fieldRef.?fieldPath.orValue('') == 'metadata.namespace'))
+        """
 
 
 def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
@@ -148,7 +192,8 @@ def _judge_volumes() -> tuple[Validation, ...]:
             !variables.hasSidecar || variables.volumes.all(v, !{is_ours("v.name")} ||
               (v.name in {memory} &&
                v.?emptyDir.?medium.orValue('') == 'Memory') ||
-              (v.name == {write_string(TOKEN_VOLUME)} && has(v.projected)))
+              (v.name == {write_string(TOKEN_VOLUME)} && has(v.projected) &&
+               v.projected.?sources.orValue([]).all(s, {_allow_source()})))
             """,
             f"a volume called mca-... is not what MCA puts in: {_REMEDY}",
         ),

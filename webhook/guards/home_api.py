@@ -5,10 +5,10 @@ namespace stand for the API server in its environment: with both, its token woul
 the tenant's. Must not judge what is there already: the report of enforcement does.
 """
 
+from webhook.admission.names import ROOT_CA
 from webhook.guards.policy import Guard, Rule, Validation, is_admin
 from webhook.guards.settings import GuardSettings, write_string, write_strings
 
-_ROOT_CA = "kube-root-ca.crt"
 # The controller that writes it, by its own account or by that of all controllers.
 _PUBLISHERS = (
     "system:serviceaccount:kube-system:root-ca-cert-publisher",
@@ -16,6 +16,8 @@ _PUBLISHERS = (
 )
 # KUBERNETES_SERVICE_HOST comes of the one, a KUBERNETES_SERVICE_PORT that is no port of the other.
 _SERVICES = ("kubernetes", "kubernetes-service")
+# It makes its own in namespace default, wherever that is gone.
+_API_SERVER = "system:apiserver"
 
 
 def guard_home_api(settings: GuardSettings) -> Guard:
@@ -29,7 +31,7 @@ def guard_home_api(settings: GuardSettings) -> Guard:
         conditions={
             "named-so": (
                 "(object == null ? oldObject : object).metadata.name in "
-                f"{write_strings((_ROOT_CA, *_SERVICES))}"
+                f"{write_strings((ROOT_CA, *_SERVICES))}"
             ),
         },
         variables={
@@ -42,18 +44,19 @@ def guard_home_api(settings: GuardSettings) -> Guard:
             Validation(
                 f"""
                 request.resource.resource != 'configmaps' ||
-                variables.name != {write_string(_ROOT_CA)} || variables.ofPublisher ||
+                variables.name != {write_string(ROOT_CA)} || variables.ofPublisher ||
                 (request.operation == 'DELETE' &&
                  has(namespaceObject.metadata.deletionTimestamp))
                 """,
-                f"ConfigMap {_ROOT_CA} tells the sidecars of this namespace whom to take for the "
+                f"ConfigMap {ROOT_CA} tells the sidecars of this namespace whom to take for the "
                 "API server, and Kubernetes keeps it: put certificates of your own into another "
                 "ConfigMap",
             ),
             Validation(
                 f"""
                 request.resource.resource != 'services' ||
-                !(variables.name in {write_strings(_SERVICES)})
+                !(variables.name in {write_strings(_SERVICES)}) ||
+                request.userInfo.username == {write_string(_API_SERVER)}
                 """,
                 "a Service of this name would stand for the API server in the environment of this "
                 "namespace's pods: choose another name",

@@ -15,7 +15,8 @@ INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audience
 
 
 def gaps(pod: dict[str, Any], *images: str) -> list[str]:
-    return list(list_gaps(pod, INJECTION, images or (IMAGE,)))
+    accepted = (IMAGE, *SETTINGS.previous_images)
+    return list(list_gaps(pod, INJECTION, images or accepted))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -28,11 +29,11 @@ def test_what_the_guard_refuses_is_a_gap(case: str) -> None:
 def test_what_the_guard_lets_pass_is_none(case: str) -> None:
     pod = spoil(*NEAR_MISSES[case])
     assert has_sidecar(pod)
-    assert gaps(pod) == []
+    assert gaps(pod, IMAGE, *SETTINGS.previous_images) == []
 
 
 def test_an_earlier_image_is_one_that_is_named() -> None:
-    earlier = f"registry.example.com/mca@sha256:{'4' * 64}"
+    earlier = f"registry.example.com/mca@sha256:{'7' * 64}"
     pod = good_pod()
     pod["spec"]["initContainers"][0]["image"] = earlier
     assert gaps(pod) == [f"the sidecar's image is {earlier}"]
