@@ -1,7 +1,7 @@
 """Owns the report on one namespace: whether its boundary is enforced, and if not, what is left.
 
 The label `mca.io/boundary: enforced` is a wish until nothing is left of before. Must not fetch:
-namespace, pods and the metadata of token Secrets are given.
+namespace, pods, the metadata of token Secrets and what tells of the API server are given.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -19,10 +19,31 @@ STRICT_ENOUGH: Final = ("baseline", "restricted")
 _FINISHED: Final = ("Succeeded", "Failed")
 
 
+CODES: Final = (
+    "pod-without-sidecar", "pod-not-as-injected", "token-secret", "pod-security", "foreign-ca",
+    "foreign-service",
+)  # fmt: skip
+ROOT_CA: Final = "kube-root-ca.crt"
+# The kubelet lets these stand for the API server in the environment of a namespace's pods.
+HOME_SERVICES: Final = ("kubernetes", "kubernetes-service")
+_HOME_NAMESPACE: Final = "default"
+
+
+class Home(NamedTuple):
+    """What tells sidecars where their API server is, and whom to take for it.
+
+    `root_ca` is the namespace's ConfigMap, `genuine_ca` that of MCA's own namespace.
+    """
+
+    root_ca: RawObject | None = None
+    genuine_ca: RawObject | None = None
+    services: tuple[str, ...] = ()
+
+
 class Leftover(NamedTuple):
     """One thing that keeps the boundary from holding; `code` is stable."""
 
-    code: str  # pod-without-sidecar, pod-not-as-injected, token-secret, pod-security
+    code: str  # one of CODES
     subject: str  # as kubectl names it: pod/web-0
     message: str
     remedy: str
@@ -51,6 +72,7 @@ def report_enforcement(
     pods: Iterable[RawObject],
     token_secrets: Iterable[RawObject],
     settings: InjectionSettings,
+    home: Home,
     earlier_images: Collection[str] = (),
 ) -> Enforcement:
     """Look at everything that is stored; what the label does not ask for is not reported true."""
@@ -62,6 +84,8 @@ def report_enforcement(
         *_judge_labels(metadata["name"], labels),
         *(leftover for pod in pods for leftover in _judge_pod(pod, settings, images)),
         *(_tell_secret(secret["metadata"]["name"]) for secret in token_secrets),
+        *_judge_ca(home),
+        *_judge_services(metadata["name"], home.services),
     )
     return Enforcement(metadata["name"], wanted, wanted and not leftovers, leftovers)
 
@@ -104,6 +128,31 @@ def _find_remedy(pod: RawObject) -> str:
     if kind in ("StatefulSet", "DaemonSet"):
         return f"kubectl rollout restart {kind.lower()}/{name}"
     return f"delete it, its {kind} {name} makes it anew"
+
+
+def _judge_ca(home: Home) -> Iterator[Leftover]:
+    """Written before the guard was there, it would send the sidecars' tokens anywhere."""
+    if home.root_ca is None:
+        return
+    remedy = "delete it as an admin, Kubernetes makes it anew; then restart the pods"
+    subject = f"configmap/{ROOT_CA}"
+    if home.genuine_ca is not None and home.root_ca.get("data") != home.genuine_ca.get("data"):
+        told = "names another CA for the API server than Kubernetes does"
+        yield Leftover("foreign-ca", subject, told, remedy)
+    elif home.root_ca.get("immutable"):
+        told = "is immutable: Kubernetes cannot keep it right"
+        yield Leftover("foreign-ca", subject, told, remedy)
+
+
+def _judge_services(namespace: str, services: Collection[str]) -> Iterator[Leftover]:
+    for name in services:
+        if name in HOME_SERVICES and namespace != _HOME_NAMESPACE:
+            yield Leftover(
+                "foreign-service",
+                f"service/{name}",
+                "stands for the API server in the environment of new pods",
+                "delete it, and restart the pods; a Service of another name can take its place",
+            )
 
 
 def _tell_secret(name: str) -> Leftover:

@@ -9,9 +9,12 @@ import pytest
 from tests.manifests.pods import good_pod
 from tests.manifests.scene import ENFORCED, IMAGE
 from webhook.admission.settings import InjectionSettings
-from webhook.enforcement.report import Enforcement, report_enforcement
+from webhook.enforcement.report import CODES, Enforcement, Home, report_enforcement
 
 SETTINGS = InjectionSettings(image=IMAGE)
+GENUINE_CA: dict[str, Any] = {"data": {"ca.crt": "genuine"}}
+EVIL_CA: dict[str, Any] = {"data": {"ca.crt": "evil"}}
+AT_HOME = Home(GENUINE_CA, GENUINE_CA, ("web",))
 BARE: dict[str, Any] = {
     "metadata": {"name": "old"},
     "spec": {"containers": [{"name": "app", "image": "app"}]},
@@ -19,11 +22,40 @@ BARE: dict[str, Any] = {
 
 
 def report(
-    *pods: dict[str, Any], secrets: tuple[str, ...] = (), labels: dict[str, str] = ENFORCED
+    *pods: dict[str, Any],
+    secrets: tuple[str, ...] = (),
+    labels: dict[str, str] = ENFORCED,
+    home: Home = AT_HOME,
+    name: str = "team",
 ) -> Enforcement:
-    namespace = {"metadata": {"name": "team", "labels": labels}}
+    namespace = {"metadata": {"name": name, "labels": labels}}
     named = [{"metadata": {"name": name}} for name in secrets]
-    return report_enforcement(namespace, pods, named, SETTINGS)
+    return report_enforcement(namespace, pods, named, SETTINGS, home)
+
+
+@pytest.mark.parametrize(
+    ("home", "told"),
+    [
+        (Home(EVIL_CA, GENUINE_CA), "configmap/kube-root-ca.crt names another CA"),
+        (Home({**GENUINE_CA, "immutable": True}, GENUINE_CA), "kube-root-ca.crt is immutable"),
+        (Home({**GENUINE_CA, "immutable": True}, None), "kube-root-ca.crt is immutable"),
+        (Home(None, None, ("web", "kubernetes")), "service/kubernetes stands for the API server"),
+        (Home(None, None, ("kubernetes-service",)), "service/kubernetes-service stands for"),
+    ],
+)
+def test_what_would_lead_sidecars_elsewhere(home: Home, told: str) -> None:
+    """Attack: it was written before the label, when nothing guarded it."""
+    found = report(good_pod(), home=home)
+    (left,) = found.leftovers
+    assert not found.enforced
+    assert told in f"{left.subject} {left.message}"
+    assert left.code in CODES
+
+
+def test_near_miss_the_api_servers_own_service() -> None:
+    home = AT_HOME._replace(services=("kubernetes",))
+    assert report(good_pod(), home=home, name="default").enforced
+    assert report(good_pod(), home=Home(None, GENUINE_CA)).enforced
 
 
 def make_bare(phase: str = "Running", **metadata: Any) -> dict[str, Any]:

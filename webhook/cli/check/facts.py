@@ -65,6 +65,8 @@ class NamespaceFacts:
     namespace: Fetched
     pods: Fetched
     token_secrets: Fetched
+    root_ca: Fetched
+    services: Fetched
     attempt: Attempt
 
 
@@ -85,6 +87,7 @@ class Facts:
     deployment: Fetched
     pods: Fetched
     endpoints: Fetched
+    genuine_ca: Fetched
     registration: Fetched
     policies: Fetched
     bindings: Fetched

@@ -20,7 +20,7 @@ from webhook.cli.check.rights import EXCESSES, list_rights
 from webhook.cli.check.trial import build_trial
 from webhook.cli.install.objects_there import METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
-from webhook.enforcement.report import TOKEN_SECRET_TYPE
+from webhook.enforcement.report import ROOT_CA, TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
 from webhook.install.names import APP, WEBHOOK
 from webhook.kube import Kube, KubeError
@@ -63,6 +63,7 @@ class Fetcher:
             kinds = start(self._get, _ADMISSION)
             registration = start(self._get, f"{_ADMISSION}/mutatingwebhookconfigurations/{NAME}")
             own = start(self._get, f"/api/v1/namespaces/{system}")
+            genuine = start(self._get, f"/api/v1/namespaces/{system}/configmaps/{ROOT_CA}")
             pods = start(self._list, f"/api/v1/namespaces/{system}/pods", **webhooks)
             pieces = f"/apis/discovery.k8s.io/v1/namespaces/{system}/endpointslices"
             service = {"labelSelector": f"kubernetes.io/service-name={WEBHOOK}"}
@@ -83,6 +84,7 @@ class Fetcher:
                 deployment=deployment,
                 pods=pods.result(),
                 endpoints=endpoints.result(),
+                genuine_ca=genuine.result(),
                 registration=registration.result(),
                 policies=policies.result(),
                 bindings=bindings.result(),
@@ -145,6 +147,8 @@ class Fetcher:
                 accept=_LISTS_OF_METADATA,
                 fieldSelector=f"type={TOKEN_SECRET_TYPE}",
             ),
+            root_ca=self._get(f"{root}/configmaps/{ROOT_CA}"),
+            services=self._list(f"{root}/services", accept=_LISTS_OF_METADATA),
             attempt=self._try_pod(f"{root}/pods"),
         )
 

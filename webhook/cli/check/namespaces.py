@@ -4,6 +4,7 @@ Must not know what keeps a boundary from holding: webhook/enforcement does.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Final
 
 from webhook.admission.environment import ServerSettings
@@ -11,8 +12,9 @@ from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION, LABEL_OPT_O
 from webhook.admission.outcome import Namespace, RawObject, read_namespace
 from webhook.cli.check.facts import Facts, NamespaceFacts
 from webhook.cli.check.finding import Finding, Reporter, list_some
+from webhook.cli.check.guard_settings import PODS_GUARD, UnreadableError, read_images
 from webhook.cli.check.trial import judge_trial
-from webhook.enforcement.report import Enforcement, report_enforcement
+from webhook.enforcement.report import Enforcement, Home, report_enforcement
 from webhook.enforcement.stored_pod import has_sidecar
 
 GROUP: Final = "namespaces"
@@ -135,8 +137,22 @@ def find_enforcement(
         facts.pods.items(),
         facts.token_secrets.items(),
         settings.injection,
-        earlier_images,
+        Home(
+            facts.root_ca.read(),
+            whole.genuine_ca.read(),
+            tuple(item["metadata"]["name"] for item in facts.services.items()),
+        ),
+        {*earlier_images, *_list_accepted(whole)},
     )
+
+
+def _list_accepted(whole: Facts) -> tuple[str, ...]:
+    """While an upgrade replaces webhooks, the guards accept the image of before, too."""
+    for policy in whole.policies.items():
+        if policy["metadata"]["name"] == PODS_GUARD:
+            with suppress(UnreadableError):
+                return read_images(policy)
+    return ()
 
 
 def _read_mode(facts: NamespaceFacts) -> Namespace:

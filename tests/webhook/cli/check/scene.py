@@ -27,6 +27,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIDECAR = f"registry.example.com/mca/sidecar@sha256:{'a' * 64}"
 CONTROL = f"registry.example.com/mca/control@sha256:{'b' * 64}"
 SETTINGS = InstallSettings(sidecar_image=SIDECAR, control_image=CONTROL)
+ROOT_CA = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "genuine"}}
 LABELS = {"mca.io/injection": "enabled", "pod-security.kubernetes.io/enforce": "restricted"}
 ENFORCED = {**LABELS, "mca.io/boundary": "enforced"}
 
@@ -74,6 +75,8 @@ def make_namespace(name: str = "team-a", labels: dict[str, str] | None = None) -
         namespace=Fetched({"metadata": {"name": name, "labels": labels or LABELS}}),
         pods=Fetched({"items": [injected_pod()]}),
         token_secrets=Fetched({"items": []}),
+        root_ca=Fetched(ROOT_CA),
+        services=Fetched({"items": [{"metadata": {"name": "web"}}]}),
         attempt=Attempt(201, injected_pod()),
     )
 
@@ -103,6 +106,7 @@ def make_facts(*namespaces: NamespaceFacts, settings: InstallSettings = SETTINGS
         deployment=Fetched(deployment),
         pods=Fetched({"items": []}),
         endpoints=Fetched({"items": [{"endpoints": [{"addresses": ["10.0.0.7"]}]}]}),
+        genuine_ca=Fetched(ROOT_CA),
         registration=Fetched(registration),
         policies=Fetched({"items": find(objects, "ValidatingAdmissionPolicy")}),
         bindings=Fetched({"items": find(objects, "ValidatingAdmissionPolicyBinding")}),

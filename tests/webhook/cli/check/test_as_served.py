@@ -241,6 +241,9 @@ def test_when_a_boundary_is_enforced(cluster: Cluster) -> None:
     plain = {"metadata": {"name": "plain"}, "data": {"a": "YQ=="}}
     for secret in (token, plain):
         assert cluster.plane.request("POST", f"{namespace}/secrets", secret).status == 201
+    cluster.patch(f"{namespace}/configmaps/kube-root-ca.crt", {"immutable": True})
+    stolen = {"metadata": {"name": "kubernetes"}, "spec": {"ports": [{"port": 443}]}}
+    assert cluster.plane.request("POST", f"{namespace}/services", stolen).status == 201
     cluster.patch(namespace, {"metadata": {"labels": {POD_SECURITY: "baseline"}}})
     cluster.label("guarded", injection="enabled", boundary="enforced")
 
@@ -250,16 +253,21 @@ def test_when_a_boundary_is_enforced(cluster: Cluster) -> None:
     assert [(each["code"], each["subject"]) for each in report["leftovers"]] == [
         ("pod-without-sidecar", "pod/old-0"),
         ("token-secret", "secret/old-token"),
+        ("foreign-ca", "configmap/kube-root-ca.crt"),
+        ("foreign-service", "service/kubernetes"),
     ]
     failed = [each["message"] for each in told["findings"] if each["check"] == "boundary"]
     assert failed == [
         "pod/old-0 has no sidecar",
         "secret/old-token holds a token of the API server that does not expire",
+        "configmap/kube-root-ca.crt is immutable: Kubernetes cannot keep it right",
+        "service/kubernetes stands for the API server in the environment of new pods",
     ]
 
     pods = f"{namespace}/pods"
     cluster.plane.request("DELETE", f"{pods}/old-0", {"gracePeriodSeconds": 0})
-    cluster.plane.request("DELETE", f"{namespace}/secrets/old-token")
+    for path in ("secrets/old-token", "configmaps/kube-root-ca.crt", "services/kubernetes"):
+        assert cluster.plane.request("DELETE", f"{namespace}/{path}").status == 200
     made = cluster.plane.request("POST", pods, {**bare_pod("new-0"), "status": {}})
     assert made.status == 201, made.body
     code, told = cluster.check("-n", "guarded")

@@ -8,12 +8,13 @@ import pytest
 from tests.webhook.cli.check.scene import (
     CONTROL,
     ENFORCED,
-    SIDECAR,
+    SETTINGS,
     bare_pod,
     injected_pod,
     make_facts,
     make_namespace,
     only,
+    spoil,
     tell,
 )
 from webhook.cli.check.facts import Attempt, Fetched, NamespaceFacts
@@ -136,12 +137,24 @@ def test_a_boundary_that_does_not_hold_yet() -> None:
     assert secret.hint
 
 
+def test_a_boundary_whose_sidecars_would_be_led_elsewhere() -> None:
+    evil = Fetched({"data": {"ca.crt": "evil"}})
+    facts = replace(with_pods(injected_pod(), labels=ENFORCED), root_ca=evil)
+    assert "another CA" in only(check_boundary(facts, WHOLE)).message
+    service = Fetched({"items": [{"metadata": {"name": "kubernetes"}}]})
+    facts = replace(with_pods(injected_pod(), labels=ENFORCED), services=service)
+    assert "service/kubernetes" in only(check_boundary(facts, WHOLE)).message
+
+
 def test_images_of_an_earlier_release() -> None:
     facts = with_pods(injected_pod(image=CONTROL), labels=ENFORCED)
     finding = only(check_boundary(facts, WHOLE))
     assert finding.message == f"pod/web-0 the sidecar's image is {CONTROL}"
     assert only(check_boundary(facts, WHOLE, [CONTROL])).status.value == "ok"
-    assert SIDECAR != CONTROL
+    upgrading = make_facts(settings=replace(SETTINGS, previous_sidecar_images=(CONTROL,)))
+    assert only(check_boundary(facts, upgrading)).status.value == "ok"
+    changed = spoil(WHOLE, "policies", lambda found: found["items"].clear())
+    assert only(check_boundary(facts, changed)).status.value == "fail"
 
 
 def test_a_boundary_with_nothing_to_compare_with() -> None:
