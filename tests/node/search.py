@@ -1,7 +1,8 @@
-"""Runs in an application's container: prints each place that holds a service account's credential.
+"""Runs in an application's container: prints each place that holds a credential.
 
 Owns the search: every file of the file system that can be read, each process's environment,
-arguments and open files. Must not import anything that an application's image may lack.
+arguments and open files, for tokens of service accounts, private keys, and the very bytes that
+whoever sends this calls `main` with. Must not import anything that an application's image may lack.
 """
 
 import base64
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 TOKEN = re.compile(rb"eyJ[\w-]{10,}\.(eyJ[\w-]{10,})\.[\w-]{10,}")
+KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}")
 # /proc is looked into by process; /sys is the kernel's.
 SPARED = ("/proc", "/sys")
 LARGEST = 64 << 20
@@ -34,8 +36,8 @@ def list_files() -> Iterator[str]:
             )
 
 
-def holds_credential(path: str) -> bool:
-    """Whether a token of a service account is in it."""
+def holds_credential(path: str, secrets: list[bytes]) -> bool:
+    """Whether a token of a service account, a private key or one of the secrets is in it."""
     try:
         kind = os.stat(path)
         if not stat.S_ISREG(kind.st_mode) or kind.st_size > LARGEST:
@@ -45,6 +47,11 @@ def holds_credential(path: str) -> bool:
             content = file.read(LARGEST)
     except OSError:
         return False
+    if any(secret in content for secret in secrets):
+        return True
+    # Some libraries hold keys for testing themselves.
+    if not content.startswith(b"\x7fELF") and KEY.search(content):
+        return True
     return any(is_service_account(match[1]) for match in TOKEN.finditer(content))
 
 
@@ -53,11 +60,8 @@ def is_service_account(payload: bytes) -> bool:
     return b"kubernetes.io" in base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
 
 
-def main() -> None:
+def main(secrets: list[bytes]) -> None:
     """One line for each place."""
     for path in list_files():
-        if holds_credential(path):
+        if holds_credential(path, secrets):
             sys.stdout.write(f"{path}\n")
-
-
-main()

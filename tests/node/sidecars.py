@@ -8,8 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sidecar.identity import KEY_FILE, SEED_FILE
 from tests.node.node import Node
-from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
+from webhook.admission.names import (
+    IDENTITY_VOLUME,
+    LABEL_BOUNDARY,
+    LABEL_INJECTION,
+    TOKEN_VOLUME,
+)
 
 SEARCH = Path(__file__).with_name("search.py").read_text()
 READY_TIMEOUT_S = 60.0
@@ -55,10 +61,33 @@ def list_init_containers(pod: Any) -> list[str]:
     return [one["name"] for one in pod.get("spec", {}).get("initContainers", ())]
 
 
-def search(node: Node, namespace: str, name: str, container: str = "app") -> list[str]:
-    """The places of credentials that can be found in a container of the pod."""
+def search(
+    node: Node, namespace: str, name: str, container: str = "app", *more: bytes
+) -> list[str]:
+    """The places of credentials that can be found in a container of the pod.
+
+    What its sidecar holds is looked for by its very bytes. They go in by a pipe, with the search
+    itself: no file and no argument has them.
+    """
+    pod = node.plane.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}").json()
+    secrets = [*more, *read_secrets(pod["metadata"]["uid"])]
     done = node.plane.kubectl(
-        "exec", "-i", "-n", namespace, name, "-c", container, "--", "python3", "-", input=SEARCH,
-        timeout_s=300,
+        "exec", "-i", "-n", namespace, name, "-c", container, "--", "python3", "-",
+        input=f"{SEARCH}\nmain({secrets!r})\n", timeout_s=300,
     )  # fmt: skip
     return done.stdout.splitlines()
+
+
+def read_secrets(uid: str) -> list[bytes]:
+    """What the sidecar of that pod has and nobody else may: as the kubelet of this machine sees it.
+
+    Its real token, its private key, the seed of the tokens that it gives out; none without sidecar.
+    """
+    volumes = Path("/var/lib/kubelet/pods", uid, "volumes")
+    identity = volumes / "kubernetes.io~empty-dir" / IDENTITY_VOLUME
+    if not identity.exists():
+        return []
+    token = volumes / "kubernetes.io~projected" / TOKEN_VOLUME / "token"
+    # The line before says only what it is.
+    key = (identity / KEY_FILE).read_bytes().splitlines()[1]
+    return [key, (identity / SEED_FILE).read_bytes(), token.read_bytes()]

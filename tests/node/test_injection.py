@@ -8,6 +8,7 @@ from tests.node.node import Node
 from tests.node.pods import write_pod
 from tests.node.sidecars import create, open_namespace, search
 
+KEY = "-----BEGIN EC PRIVATE KEY-----"
 VIEW = "system:aggregate-to-view"
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -17,8 +18,12 @@ def test_the_search_finds_what_every_pod_has_without_us(node: Node) -> None:
     pod = write_pod("bare", serviceAccountName="app")
     node.plane.create("/api/v1/namespaces/unlabelled/pods", pod)
     node.wait_for_pod("unlabelled", "bare")
-    found = search(node, "unlabelled", "bare")
+    plant = f"echo {'x' * 40}hidden{'x' * 40} >/tmp/hidden; printf '%s\\n%064d' '{KEY}' 0 >/tmp/key"
+    run = ("exec", "-n", "unlabelled", "bare", "--", "sh", "-c", plant)
+    node.plane.kubectl(*run)
+    found = search(node, "unlabelled", "bare", "app", b"xhiddenx")
     assert any(path.endswith("/token") and "serviceaccount" in path for path in found)
+    assert {"/tmp/hidden", "/tmp/key"} <= set(found)
 
 
 @pytest.mark.usefixtures("installed")
