@@ -21,7 +21,9 @@ RELEASE = ("mca", str(CHART), "--namespace", "mca-system")
 DEPLOYMENT = "/apis/apps/v1/namespaces/mca-system/deployments/mca-webhook"
 REGISTRATION = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/mca"
 ACCOUNT = "system:serviceaccount:mca-system:mca-webhook"
+GUARD = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/mca-final-pods"
 NEWER = f"registry.example.com/mca-sidecar@sha256:{'9' * 64}"
+NEWEST = f"registry.example.com/mca-sidecar@sha256:{'a' * 64}"
 
 
 class Running(NamedTuple):
@@ -42,11 +44,18 @@ class Running(NamedTuple):
             return str(answer.json()["message"])
         return str(answer.json()["spec"]["initContainers"][0]["image"])
 
-    def upgrade(self, *previous: str) -> None:
-        """To the newer sidecar."""
-        values = change(IMAGES, "image.sidecar", NEWER)
-        values = change(values, "image.previousSidecars", list(previous))
-        self.site.helm.run("upgrade", *RELEASE, values=values)
+    def upgrade(self, image: str) -> None:
+        """To another sidecar."""
+        self.site.helm.run("upgrade", *RELEASE, values=change(IMAGES, "image.sidecar", image))
+
+    def read_guard(self) -> str:
+        """What new pods of enforced namespaces are judged by."""
+        return str(self.site.get(GUARD)["spec"]["validations"])
+
+    def gets_the_first(self, number: int) -> bool:
+        """Guards hear of a change a moment later: not only the first of many calls counts."""
+        time.sleep(0.1 if number else 0.0)
+        return self.find_image() == SIDECAR
 
     def wait_for(self, holds: Callable[[str], bool]) -> None:
         """Until new pods get such an image."""
@@ -95,14 +104,28 @@ def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> No
     """Webhooks that put in the image before are still there: here, for as long as we look."""
     bundles = read_bundles(running)
     running.site.patch(DEPLOYMENT, {"spec": {"paused": True}})
-    running.upgrade()
-    running.wait_for(lambda told: "'mca-final-pods'" in told)
-    running.upgrade(SIDECAR)
-    running.wait_for(lambda image: image == SIDECAR)
+    # The second finds the newer image in the Deployment, the third another; neither is put in.
+    for image in (NEWER, NEWER, NEWEST, NEWER):
+        running.upgrade(image)
+        assert SIDECAR in running.read_guard()
+        assert image in running.read_guard()
+        assert all(map(running.gets_the_first, range(20)))
     running.site.patch(DEPLOYMENT, {"spec": {"paused": None}})
+    running.wait_for(lambda image: image == NEWER)
+    assert NEWEST not in running.read_guard()
+    # Once all are replaced, the same again takes the first out.
+    wait_until(lambda: count_pods(running) == 2, timeout_s=60)
+    running.upgrade(NEWER)
+    assert SIDECAR not in running.read_guard()
     running.wait_for(lambda image: image == NEWER)
     # And what they filled in is as it was.
     assert read_bundles(running) == bundles
+
+
+def count_pods(running: Running) -> int:
+    """Of all ReplicaSets of the webhook."""
+    sets = running.site.get("/apis/apps/v1/namespaces/mca-system/replicasets")["items"]
+    return sum(each["status"]["replicas"] for each in sets)
 
 
 def read_bundles(running: Running) -> list[str]:

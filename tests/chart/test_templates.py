@@ -112,7 +112,7 @@ def test_packed_it_is_the_same(helm: Helm, tmp_path: Path) -> None:
 
 
 def test_the_yaml_explains_every_right(helm: Helm) -> None:
-    text = helm.run("template", "mca", str(CHART), values=IMAGES)
+    text = helm.run("template", "mca", str(CHART), "--namespace", "mca-system", values=IMAGES)
     lines = text.splitlines()
     rules = [number for number, line in enumerate(lines) if line == "rules:"]
     assert len(rules) == 2
@@ -181,6 +181,16 @@ def test_it_asks_for_a_cluster_that_has_what_it_needs(helm: Helm) -> None:
     assert "kubeVersion: >=1.30.0-0" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["default", "kube-system", "kube-any"])
+def test_into_no_namespace_of_kubernetes(helm: Helm, name: str) -> None:
+    """As `mca install`: its guards would trust what is there as MCA's own."""
+    done = helm.try_run("template", "mca", str(CHART), "--namespace", name, values=IMAGES)
+    assert done.returncode != 0
+    assert f"namespace: {name} is not MCA's alone; name another: --namespace NAME" in done.stderr
+    with pytest.raises(ValueError, match=f"^namespace: {name} is not MCA's alone"):
+        build(IMAGES, name)
+
+
 def test_as_a_part_of_another_chart(helm: Helm, tmp_path: Path) -> None:
     """Helm then adds a value of its own, `global`."""
     parent = tmp_path / "parent"
@@ -190,4 +200,5 @@ def test_as_a_part_of_another_chart(helm: Helm, tmp_path: Path) -> None:
         json.dumps({"apiVersion": "v2", "name": "parent", "version": "1.0.0"})
     )
     values = {"mca": IMAGES, "global": {"any": "thing"}}
-    assert "mca-webhook" in helm.run("template", "it", str(parent), values=values)
+    told = helm.run("template", "it", str(parent), "--namespace", "mca-system", values=values)
+    assert "mca-webhook" in told

@@ -7,10 +7,11 @@ from typing import Final
 
 from webhook.guards.rendering import render_yaml as render_guards
 from webhook.guards.settings import GuardSettings
+from webhook.install.named_templates import NAMED, REFUSALS
 from webhook.install.names import CA_MAP, DASHBOARD_MAP
 from webhook.install.settings import InstallSettings
 from webhook.install.template import Document, make_documents
-from webhook.install.template_text import STRINGS, TemplateWriter
+from webhook.install.template_text import TemplateWriter
 from webhook.install.text import render_yaml
 from webhook.install.value_files import render_schema, render_values
 
@@ -37,7 +38,8 @@ def render_files() -> dict[str, str]:
         "manifests/guards.yaml": render_guards(GuardSettings(image=SIDECAR_IMAGE)),
         "chart/values.yaml": f"# {_MADE}\n{render_values()}",
         "chart/values.schema.json": render_schema(),
-        "chart/templates/_strings.tpl": f"{{{{- /* {_MADE} */ -}}}}\n{STRINGS}",
+        "chart/templates/_named.tpl": f"{{{{- /* {_MADE} */ -}}}}\n{NAMED}",
+        "chart/templates/refusals.yaml": f"# {_MADE}\n{REFUSALS}",
     }
     documents = make_documents()
     for name, kinds in _TEMPLATES.items():

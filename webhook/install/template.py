@@ -152,7 +152,8 @@ def _substitute_text(text: str) -> Any:
             whole = value.leaf.format(path)
             if text == value.probe[0]:
                 return Expression(whole)
-            made = made.replace(f'["{value.probe[0]}"]', _write(f'include "mca.strings" {path}'))
+            written = value.written.format(path)
+            made = made.replace(f'["{value.probe[0]}"]', _write(f"include {written}"))
         elif isinstance(value.probe, str):
             made = made.replace(value.probe, _write(path))
     made = made.replace(_NAMESPACE, _write(".Release.Namespace"))

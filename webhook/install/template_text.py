@@ -4,17 +4,10 @@ Must not choose where one stands: template.py does.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from webhook.install.template import GAP, MISSING, Choice, Document, Each, Expression, Template
 from webhook.install.text import Writer, shift, write_folded, write_text
-
-# As Python writes a list of strings into CEL. toRawJson leaves <, > and & as they are.
-STRINGS: Final = """\
-{{- define "mca.strings" -}}
-[{{ range $index, $text := . }}{{ if $index }}, {{ end }}{{ toRawJson $text }}{{ end }}]
-{{- end }}
-"""
 
 
 class TemplateWriter(Writer):

@@ -26,7 +26,8 @@ class Value:
     """One value of the chart.
 
     `probe` is what the setting is given to see where it goes: a value of its own, found nowhere
-    else. `leaf` makes what stands there of the value. `optional`: left out where it is empty.
+    else. `leaf` makes what stands there of the value, the named template `written` makes a list in
+    CEL of it. `optional`: left out where it is empty.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Value:
     schema: Mapping[str, Any]
     text: str
     leaf: str = "{} | toRawJson"
+    written: str = '"mca.strings" {}'
     optional: bool = False
     required: bool = False
 
@@ -90,8 +92,11 @@ VALUES: Final = (
         field="previous_sidecar_images",
         probe=(f"probe.invalid/previous@sha256:{'1' * 64}",),
         schema=_texts(_IMAGE),
-        text="Sidecar images that guards accept too: in an upgrade to another, the one before, or "
-        "enforced namespaces get no pods while webhooks are replaced",
+        text="Sidecar images that guards accept too, beside those that helm upgrade finds webhooks "
+        "with. Where the chart is rendered without the cluster (Argo CD, helm template), name the "
+        "one before in an upgrade to another, or enforced namespaces get no pods while webhooks "
+        "are replaced",
+        written='"mca.previousSidecars" .',
     ),
     Value(
         path="image.pullSecrets",
