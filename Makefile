@@ -5,7 +5,7 @@ PYTHON_FOR_TOOLS ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin/python
 SOURCES := sidecar webhook tests bench tools
-.PHONY: help venv venv-bench binaries servers demo test e2e unit lint format manifests bench lock clean
+.PHONY: help venv venv-bench binaries servers demo test e2e unit lint format manifests images bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ format: venv ## format the source and mend what ruff can
 
 manifests: venv ## manifests/ and chart/ anew from webhook/install
 	@$(BIN)/python -m webhook.install
+
+images: ## both images, built and pushed: make images REGISTRY=registry.example.com/team
+	@command -v $(PYTHON_FOR_TOOLS) >/dev/null || { echo "python3 is missing: install Python 3.8 or newer" >&2; exit 1; }
+	@$(PYTHON_FOR_TOOLS) tools/images.py
 
 bench: venv-bench servers ## measurements beside real peers; the result is in bench/RESULTS.md
 	@$(BENCH) -m bench.run

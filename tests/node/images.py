@@ -33,6 +33,9 @@ ENVIRONMENT = {"Env": [f"PATH={PATH}", f"PYTHONPATH=/{SITE}", "PYTHONDONTWRITEBY
 # Programs that tell a client's story: tests/clients has them.
 GO_CLIENT = "/opt/clients/go"
 JAVASCRIPT_CLIENT = ("/opt/clients/node", "/opt/clients/story.mjs", "/opt/clients/javascript")
+# As pip in the image would choose: by its glibc, the newest first; its compiled files would name
+# folders of the build, and what they are made of by its time.
+WHEELS = ("manylinux_2_36", "manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 # In the base, but of no use to a container.
 DISPENSABLE = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "var/lib/apt")
 
@@ -144,8 +147,9 @@ def install_wheels(target: Path, arguments: Sequence[str]) -> None:
     """Wheels for the Python of the image, whichever runs here."""
     machine = platform.machine()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
-    command += ["--only-binary=:all:", "--python-version", PYTHON_VERSION, "--implementation=cp"]
-    for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_34"):
+    command += ["--no-compile", "--only-binary=:all:"]
+    command += ["--python-version", PYTHON_VERSION, "--implementation=cp"]
+    for tag in WHEELS:
         command += ["--platform", f"{tag}_{machine}"]
     _run([*command, *arguments])
 

@@ -14,6 +14,7 @@ from tests.node.images import (
     PATH,
     ROOT,
     SITE,
+    WHEELS,
     compile_site,
     find_base,
     find_cache,
@@ -55,7 +56,7 @@ def build_dependencies(product: Product) -> Layer:
     """The layer of what it needs. Downloads once, so it is made outside of the node."""
     recipe = product.recipe
     lock = ROOT / "requirements" / recipe.lock
-    key = hash_texts(lock.read_text(), *recipe.removed)
+    key = hash_texts(lock.read_text(), *recipe.removed, *WHEELS)
     target = find_cache() / f"{lock.stem}-compiled-{key}.tar"
     if not target.exists():
         say(f"installing the dependencies of {product.name} (once)")
