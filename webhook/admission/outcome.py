@@ -19,7 +19,7 @@ REFUSAL_CODES: Final = (
     "port-conflict", "host-alias-conflict", "sysctl-conflict", "too-many-containers",
     "host-path", "privileged", "capabilities", "host-pid", "host-ipc",
     "share-process-namespace", "sidecar-uid", "token-volume", "image-volume", "csi-volume",
-    "volume-type", "proc-mount", "sub-path-expr", "reserved-secret", "busy",
+    "volume-type", "proc-mount", "sub-path-expr", "reserved-secret", "busy", "too-large",
 )  # fmt: skip
 
 

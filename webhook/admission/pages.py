@@ -26,15 +26,18 @@ from webhook.admission.turns import Turns
 MAX_BODY_BYTES: Final = 3 << 20
 # The API server gives up after 5 s, and sends what it has in an instant.
 _BODY_DEADLINE_S: Final = 3.0
+_ANSWER_DEADLINE_S: Final = 5.0
 # Bodies, and for each what its connection costs.
 _ROOM_BYTES: Final = 64 << 20
 _OVERHEAD_BYTES: Final = 64 << 10
+_PIECE_BYTES: Final = 64 << 10
+_JSON: Final = "application/json"
 # 3 ms of work. What is larger has a thread, so that nothing else waits for it.
 _LIGHT_BYTES: Final = 64 << 10
 # In one round of the loop: a round for each would cost every review a tenth more.
 _LIGHT_AT_ONCE: Final = 8
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Webhook:
@@ -59,12 +62,13 @@ class Webhook:
         return app
 
     def _make_reviewer(self, mode: str) -> Handler:
-        async def answer(request: web.Request) -> web.Response:
+        async def answer(request: web.Request) -> web.StreamResponse:
             body = bytearray()
             await _read_until(request, body, START_BYTES)
             envelope, peer = read_envelope(body), request.remote or ""
             place = self._room.enter(peer, envelope.namespace)
-            reviewed, seconds = refuse_busy(envelope.uid, envelope.namespace), 0.0
+            busy = refuse_busy(envelope.uid, envelope.namespace)
+            reviewed, seconds = busy, 0.0
             try:
                 if place.grow(_OVERHEAD_BYTES + len(body)) and await _read_rest(
                     request, body, place
@@ -72,15 +76,42 @@ class Webhook:
                     began = time.perf_counter()
                     reviewed = await self._review(mode, peer, envelope.namespace, body)
                     seconds = time.perf_counter() - began
+                    if not place.grow(len(reviewed.body)):
+                        reviewed = busy
+                self.tally.count(mode, reviewed.result, reviewed.code, seconds)
+                if len(reviewed.body) > _PIECE_BYTES:
+                    return await self._send_large(request, reviewed.body)
             finally:
                 place.leave()
-            self.tally.count(mode, reviewed.result, reviewed.code, seconds)
-            response = web.Response(body=reviewed.body, content_type="application/json")
+            response = web.Response(body=reviewed.body, content_type=_JSON)
             if self.draining:
                 response.force_close()  # the next call of this client goes to another replica
             return response
 
         return answer
+
+    async def _send_large(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """Write it in pieces, while its room is taken; who does not read is cut off.
+
+        At once, all of it would be in asyncio's hands: TLS takes whatever it is given.
+        """
+        response = web.StreamResponse(headers={"Content-Type": _JSON})
+        response.content_length = len(body)
+        if self.draining:
+            response.force_close()
+        transport = request.transport
+        try:
+            async with asyncio.timeout(_ANSWER_DEADLINE_S):
+                await response.prepare(request)
+                if transport is not None:
+                    transport.set_write_buffer_limits(high=_PIECE_BYTES)
+                for start in range(0, len(body), _PIECE_BYTES):
+                    await response.write(body[start : start + _PIECE_BYTES])
+                await response.write_eof()
+        except (TimeoutError, ClientError, OSError):
+            if transport is not None:
+                transport.abort()
+        return response
 
     async def _review(self, mode: str, peer: str, sender: str, body: bytearray) -> Reviewed:
         if len(body) <= _LIGHT_BYTES:

@@ -14,6 +14,7 @@ _PROXY: Final = "_proxy"
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 # Programs read the one or the other, and most the lower one first.
 EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
+_LONGEST: Final = 4096
 _ENDS: Final = (",".join(DIRECT_BY_NAME), ",".join(DIRECT))
 
 
@@ -27,6 +28,8 @@ def add_exceptions(env: list[RawObject], direct: tuple[str, ...] = DIRECT) -> li
     given = {item["name"]: item for item in env if item["name"] in EXCEPTIONS}
     if any(item.get("valueFrom") is not None for item in given.values()):
         return env  # find_warning tells: nobody here knows the text
+    if any(len(item.get("value") or "") > _LONGEST for item in given.values()):
+        return env  # find_warning tells, too: it would come back twice
     base = next((item.get("value") or "" for item in given.values()), "")
     wanted = {
         name: _extend((given.get(name) or {"value": base}).get("value"), direct)
@@ -66,6 +69,11 @@ def find_warning(container: RawObject, direct: tuple[str, ...] = DIRECT) -> str:
     if any(item.get("valueFrom") is not None for item in exceptions):
         return (
             f"container {name}: NO_PROXY comes by valueFrom and is left alone;"
+            f" let it name {','.join(direct)} if the container sets a proxy"
+        )
+    if any(len(item.get("value") or "") > _LONGEST for item in exceptions):
+        return (
+            f"container {name}: NO_PROXY is longer than {_LONGEST} and is left alone;"
             f" let it name {','.join(direct)} if the container sets a proxy"
         )
     if container.get("envFrom") and not exceptions:

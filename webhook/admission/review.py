@@ -16,6 +16,11 @@ _API_VERSION: Final = "admission.k8s.io/v1"
 _MAX_WARNING: Final = 256  # the API server cuts longer ones where there are many
 _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 _MAX_MESSAGE: Final = 4096
+# Of a pod with 1,000 containers it is less than 1 MiB; names can be long, they are judged later.
+_MAX_PATCH: Final = 2 << 20
+_TOO_LARGE: Final = Refusal(
+    "too-large", "what injection adds to this pod is too large: give its containers shorter names"
+)
 _POD: Final = {"group": "", "version": "v1", "kind": "Pod"}
 
 
@@ -44,17 +49,21 @@ def review(body: bytes | bytearray, namespace: Namespace, settings: InjectionSet
     outcome = plan_patch(request.pod, namespace, settings)
     match outcome:
         case Patch(operations, warnings):
-            rendered = _render(
-                request.uid, allowed=True, warnings=_cut(warnings), **_encode(operations)
-            )
+            encoded = _encode(operations)
+            if len(encoded.get("patch", "")) > _MAX_PATCH:
+                return _refuse(request.uid, _TOO_LARGE)
+            rendered = _render(request.uid, allowed=True, warnings=_cut(warnings), **encoded)
             return Reviewed(rendered, "injected" if operations else "unchanged", "")
         case Skip(code, reason):
             told = _cut((f"mca {code}: no sidecar for this pod: {reason}",))
             return Reviewed(_render(request.uid, allowed=True, warnings=told), "skipped", code)
         case Refusal():
-            status = _deny(outcome, 403, "Forbidden")
-            rendered = _render(request.uid, allowed=False, status=status)
-            return Reviewed(rendered, "refused", outcome.code)
+            return _refuse(request.uid, outcome)
+
+
+def _refuse(uid: str, refusal: Refusal) -> Reviewed:
+    status = _deny(refusal, 403, "Forbidden")
+    return Reviewed(_render(uid, allowed=False, status=status), "refused", refusal.code)
 
 
 def refuse_busy(uid: str, namespace: str) -> Reviewed:

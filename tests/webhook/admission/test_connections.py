@@ -61,7 +61,7 @@ def test_no_peer_takes_all_connections(webhook: WebhookProcess) -> None:
                     ("127.0.0.1", webhook.port), timeout=30, source_address=("127.0.0.2", 0)
                 )
             )
-            for _ in range(600)
+            for _ in range(400)
         ]
         assert wait_closed(ours[-1], 10) < 3
         assert webhook.call("POST", "/inject/standard", review)[0] == 200

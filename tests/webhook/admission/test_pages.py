@@ -153,6 +153,32 @@ def read_peak_mb(webhook: WebhookProcess) -> float:
     return int(line.split()[1]) / 1024
 
 
+def count_reviews(webhook: WebhookProcess) -> dict[str, float]:
+    """By their code."""
+    lines = webhook.call("GET", "/metrics")[1].decode().splitlines()
+    counted = [line for line in lines if line.startswith("mca_admission_reviews_total{")]
+    return {line.split('"')[1]: float(line.split()[1]) for line in counted}
+
+
+def test_79_an_answer_that_nobody_reads_is_held_like_its_review(webhook: WebhookProcess) -> None:
+    """For five seconds, in the room of its namespace; then its connection ends."""
+    pod = make_pod(*(make_container(f"{i:0>400}") for i in range(999)))
+    body = make_review(add_access(pod), namespace="n")
+    head = f"POST /inject/standard HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    deadline = time.monotonic() + 60
+    with ExitStack() as stack:
+        for number in range(20):
+            connection = stack.enter_context(webhook.connect("127.0.0.2"))
+            connection.sendall(head.encode() + body)
+            while sum(count_reviews(webhook).values()) < number + 1:
+                assert time.monotonic() < deadline
+        assert send(webhook, make_review(add_access(make_pod()))).response["allowed"]
+        while not send(webhook, body).response["allowed"]:
+            assert time.monotonic() < deadline
+    assert count_reviews(webhook)["busy"] > 0
+    assert read_peak_mb(webhook) < 300
+
+
 class Stall:
     """Reviews of which the last byte does not come, begun anew whenever they are given up."""
 

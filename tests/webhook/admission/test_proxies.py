@@ -47,6 +47,14 @@ def test_what_is_left_alone() -> None:
     assert add_exceptions(unknown) is unknown
 
 
+def test_a_long_list_is_left_alone() -> None:
+    env = [PROXY, *variables(NO_PROXY="x" * 4097)]
+    assert add_exceptions(env) is env
+    told = find_warning({"name": "a", "env": env})
+    assert "is longer than 4096 and is left alone" in told
+    assert add_exceptions([PROXY, *variables(NO_PROXY="x" * 4096)])[1:] != []
+
+
 def test_the_way_back() -> None:
     env = [PROXY, *variables(NO_PROXY=".corp")]
     assert remove_exceptions(add_exceptions([PROXY])) == [PROXY]

@@ -74,6 +74,15 @@ def test_who_finds_no_room_is_told_when_to_come_again() -> None:
     assert b"namespace (unknown) are" in refuse_busy("", "").body
 
 
+def test_a_patch_has_a_largest_size() -> None:
+    """Names are judged later: they come back in the patch."""
+    pod = add_access(make_pod(make_container("x" * (1 << 20))))
+    response, reviewed = answer(make_review(pod))
+    assert (response["allowed"], reviewed.code) == (False, "too-large")
+    most = add_access(make_pod(*(make_container(f"c{i}") for i in range(1000))))
+    assert answer(make_review(most))[0]["allowed"]
+
+
 def test_a_long_refusal_is_cut() -> None:
     response, _ = answer(make_review(make_pod(make_container("mca-" + "x" * 10_000))))
     assert len(response["status"]["message"]) == 4096
