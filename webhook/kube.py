@@ -24,6 +24,7 @@ _JSON: Final = "application/json"
 _CONNECT_S: Final = 10.0
 # An API server that ends a watch in time needs a moment more to say so.
 _GRACE_S: Final = 10.0
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._:%-]+)+/?")
 _WARNING: Final = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _OPENED_BY_POD: Final = "KUBERNETES_SERVICE_HOST"
@@ -123,6 +124,9 @@ class Kube:
         body: Any,
         timeout_s: float,
     ) -> urllib3.BaseHTTPResponse:
+        if _PATH.fullmatch(path) is None or ".." in path.split("/"):
+            # A name with ? or / in it would turn one call into another.
+            raise KubeError(0, "", f"{path!r} is not the path of an API")
         sent = {"User-Agent": "mca", **headers, **self._show_credential()}
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         try:

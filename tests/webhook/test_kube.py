@@ -218,6 +218,15 @@ def test_answers_that_break_off_or_are_anothers(tmp_path: Path, answer: bytes, t
             assert SECRET not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["a?dryRun=All", "a#", "", "..", "a b", "a\n", "a/../b", "ü", "a//b"]
+)
+def test_a_path_is_one_of_an_api(tmp_path: Path, name: str) -> None:
+    kube = open_kubeconfig(path=str(write_kubeconfig(tmp_path, "https://127.0.0.1:1")))
+    with pytest.raises(KubeError, match="is not the path of an API"):
+        kube.request("DELETE", f"/api/v1/namespaces/{name}/pods")
+
+
 def test_a_certificate_of_another_authority(control_plane: ControlPlane, tmp_path: Path) -> None:
     kube = open_kubeconfig(path=str(write_kubeconfig(tmp_path, control_plane.url)))
     with pytest.raises(KubeError, match="certificate verify failed") as refused:
