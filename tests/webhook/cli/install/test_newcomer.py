@@ -52,14 +52,13 @@ def run(command: str, cluster: Cluster) -> subprocess.CompletedProcess[str]:
 
 
 def test_from_nothing_to_a_working_namespace_in_under_five_commands(cluster: Cluster) -> None:
-    commands = list_commands()
-    assert len(commands) < 5
-    printed = []
-    for command in commands:
+    """What builds images is not run here: it has a test of its own, and prints the second line."""
+    making, *commands = list_commands()
+    assert making.startswith("make images REGISTRY=")
+    assert 1 + len(commands) < 5
+    for command in [*commands, "mca check -n team-a"]:
         done = run(command, cluster)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}{cluster.node.log()}"
-        printed.append(done.stdout)
-    assert "  ok      injection: a pod that was tried gets its sidecar\n" in printed[-1]
     made = cluster.plane.request("POST", "/api/v1/namespaces/team-a/pods", bare_pod())
     assert made.status == 201, made.body
     assert made.json()["spec"]["initContainers"][0]["image"] == SIDECAR
