@@ -30,6 +30,7 @@ from tests.manifests.scene import (
     Guarded,
     assert_passed,
     assert_refused,
+    wait_until,
 )
 from webhook.admission.injection import inject
 from webhook.admission.names import VARIABLE_FIELDS
@@ -358,6 +359,19 @@ def test_admins_are_not_spared(guarded: Guarded) -> None:
     admin = guarded.plane.tokens["admin"]
     answer = guarded.call("POST", DRY.format("lax"), spoil(no_sidecar), token=admin)
     assert_refused(answer, POLICY, "MCA's webhook")
+
+
+@pytest.mark.parametrize("name", ["system-node-critical", "system-cluster-critical"])
+def test_no_pod_pushes_the_webhook_off_its_node(guarded: Guarded, name: str) -> None:
+    pod = spoil(spec(priorityClassName=name))
+    assert_refused(guarded.call("POST", DRY.format("team"), pod), POLICY, "priority class", name)
+
+
+def test_near_miss_a_high_priority(guarded: Guarded) -> None:
+    highest = {"metadata": {"name": "highest"}, "value": 1_000_000_000}
+    guarded.make("/apis/scheduling.k8s.io/v1/priorityclasses", highest)
+    pod = spoil(spec(priorityClassName="highest"))
+    wait_until(lambda: guarded.call("POST", DRY.format("team"), pod).status == 201)
 
 
 NEAR_MISSES: dict[str, list[Change]] = {

@@ -51,7 +51,12 @@ class Installed(NamedTuple):
 def installed() -> Iterator[Installed]:
     with ControlPlane() as plane:
         plane.kubectl("apply", "-f", "-", input=render_yaml(SETTINGS))
-        yield Installed(plane, plane.token("mca-system", "mca-webhook"))
+        installed = Installed(plane, plane.token("mca-system", "mca-webhook"))
+        # Guards act a moment after they are there.
+        mine = {"metadata": {"labels": {"mine": "now"}}}
+        tried = f"{REGISTRATIONS}/mca?dryRun=All"
+        wait_until(lambda: b"mca-registration" in installed.call("PATCH", tried, mine).body)
+        yield installed
 
 
 def fill_in(installed: Installed) -> None:
@@ -126,6 +131,54 @@ def test_the_committed_file_is_taken_too(installed: Installed) -> None:
 def test_it_may_do_no_more_than_it_needs(installed: Installed, method: str, path: str) -> None:
     body = {"metadata": {"name": "other"}} if method in ("POST", "PATCH") else None
     assert installed.call(method, path, body).status == 403
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clientConfig": {"url": "https://203.0.113.1/"}},
+        {"clientConfig": {"service": {"namespace": "team", "name": "mine", "path": "/"}}},
+        {"clientConfig": {"service": {"namespace": "mca-system", "name": "mca-webhook"}}},
+        {"rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"],
+                    "resources": ["*/*"]}]},
+        {"failurePolicy": "Ignore"},
+        {"namespaceSelector": {}},
+        {"objectSelector": {"matchLabels": {"a": "b"}}},
+        {"matchConditions": [{"name": "never", "expression": "false"}]},
+        {"reinvocationPolicy": "Never"},
+        {"timeoutSeconds": 1},
+        {"name": "other.inject.mca.io"},
+    ],
+    ids=lambda change: str(change)[2:50],
+)  # fmt: skip
+def test_of_its_registration_it_may_change_the_bundle_alone(
+    installed: Installed, change: dict[str, Any]
+) -> None:
+    webhooks = installed.call("GET", f"{REGISTRATIONS}/mca").json()["webhooks"]
+    assert_bundle_alone(installed, {"webhooks": [{**webhooks[0], **change}, *webhooks[1:]]})
+
+
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+def test_nor_more_of_its_metadata(installed: Installed, field: str) -> None:
+    assert_bundle_alone(installed, {"metadata": {field: {"mine": "now"}}})
+
+
+def test_nor_how_many_there_are(installed: Installed) -> None:
+    webhooks = installed.call("GET", f"{REGISTRATIONS}/mca").json()["webhooks"]
+    assert_bundle_alone(installed, {"webhooks": webhooks[1:]})
+    assert_bundle_alone(installed, {"webhooks": [*webhooks, {**webhooks[0], "name": "a.b.c"}]})
+    assert_bundle_alone(installed, {"webhooks": []})
+
+
+def assert_bundle_alone(installed: Installed, body: Any) -> None:
+    """Refused by the guard, and passed once by an admin, so that nothing else was wrong with it."""
+    answer = installed.call("PATCH", f"{REGISTRATIONS}/mca", body)
+    assert answer.status == 403, answer.body
+    assert "ValidatingAdmissionPolicy 'mca-registration'" in answer.json()["message"]
+    path = f"{REGISTRATIONS}/mca?dryRun=All"
+    raw = json.dumps(body).encode()
+    answer = installed.plane.request("PATCH", path, raw, headers=MERGE_PATCH)
+    assert answer.status == 200, answer.body
 
 
 @pytest.mark.parametrize(("path", "name"), [(SECRETS, "mca-webhook-ca"), (REGISTRATIONS, "mca")])

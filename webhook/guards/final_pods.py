@@ -32,6 +32,8 @@ _VOLUME_TYPES = (
     "configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
     "secret",
 )  # fmt: skip
+# Above it is Kubernetes' own, system-cluster-critical and system-node-critical.
+_HIGHEST_PRIORITY = 1_000_000_000
 _REMEDY = (
     "pods get it from MCA's webhook, so take out of the pod what you set of it yourself; if you "
     "did not, ask an admin whether the webhook is registered and whether another changes its work"
@@ -169,6 +171,12 @@ def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
             """,
             "hostNetwork, hostPID, hostIPC and shareProcessNamespace reach the sidecar and are not "
             "allowed here: leave them out, or run the pod in a namespace that is not enforced",
+        ),
+        Validation(
+            f"object.spec.?priority.orValue(0) <= {_HIGHEST_PRIORITY}",
+            "a priority class of system-… could push MCA's webhook off its node: name another, or "
+            "run the pod in a namespace that is not enforced",
+            found="object.spec.?priorityClassName.orValue('')",
         ),
         Validation(
             "!object.spec.?automountServiceAccountToken.orValue(true)",

@@ -15,6 +15,7 @@ from webhook.guards.home_api import guard_home_api
 from webhook.guards.namespace_labels import guard_namespace_labels
 from webhook.guards.own_objects import guard_own_objects
 from webhook.guards.policy import Guard
+from webhook.guards.registration import guard_registration
 from webhook.guards.settings import GuardSettings
 from webhook.guards.tokens import (
     guard_certificate_requests,
@@ -26,6 +27,7 @@ _MAKERS = (
     guard_namespace_labels,
     guard_own_objects,
     guard_home_api,
+    guard_registration,
     guard_token_secrets,
     guard_token_requests,
     guard_certificate_requests,

@@ -11,6 +11,15 @@ from webhook.admission.settings import SIDECAR_UID, parse_image
 
 DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
 DEFAULT_SYSTEM_NAMESPACE = "mca-system"
+# Whoever is in one of them need not be an admin.
+ALL_GROUPS = (
+    "system:authenticated", "system:unauthenticated", "system:serviceaccounts", "system:nodes",
+)  # fmt: skip
+# Of all service accounts of one namespace.
+NAMESPACE_GROUPS = "system:serviceaccounts:"
+ANONYMOUS = "system:anonymous"
+# As kubeadm and the clouds name the API server in its tokens.
+API_SERVER = "https://kubernetes.default"
 _MAX_TEXT = 1024
 _MAX_UID = 2**31 - 1
 
@@ -69,8 +78,15 @@ class GuardSettings:
         found += [
             f"admin_groups: {group!r} holds tenants too: name a narrower group"
             for group in self.admin_groups
-            if group in ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+            if group in ALL_GROUPS or group.startswith(NAMESPACE_GROUPS)
         ]
+        found += [
+            f"audiences: {audience!r} is the API server's own: name other services only"
+            for audience in self.audiences
+            if audience.startswith(API_SERVER)
+        ]
+        if ANONYMOUS in self.admin_users:
+            found.append(f"admin_users: {ANONYMOUS} is anybody: name a user")
         return found
 
 

@@ -72,7 +72,8 @@ def build_rights(settings: InstallSettings) -> list[RawDocument]:
                 Remarked(
                     "get and watch: which authorities the API server is told to trust. patch: to "
                     "put the current ones there (clientConfig.caBundle); RBAC cannot narrow it to "
-                    "that field. It may not create or delete a registration.",
+                    "that field, the guard mca-registration does. It may not create or delete a "
+                    "registration.",
                     {
                         "apiGroups": ["admissionregistration.k8s.io"],
                         "resources": ["mutatingwebhookconfigurations"],

@@ -3,10 +3,12 @@
 Must not build objects, nor know where in them a value ends up: template.py finds that out.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from webhook.guards.settings import ALL_GROUPS, ANONYMOUS, API_SERVER, NAMESPACE_GROUPS
 from webhook.install.settings import LEVELS, MAX_REPLICAS, InstallSettings
 
 RawSchema = dict[str, Any]
@@ -17,7 +19,12 @@ _AUDIENCE: Final = r"^[^\p{C}\p{Z},]+( +[^\p{C}\p{Z},]+)*$"
 _IMAGE: Final = r"^[a-z0-9][a-zA-Z0-9._:/-]{0,250}@sha256:[0-9a-f]{64}$"
 _NAME: Final = r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$"
 _QUANTITY: Final = r"^(none|[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?)$"
-_EVERYBODY: Final = ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"]
+_EVERYBODY: Final[RawSchema] = {
+    "anyOf": [{"enum": list(ALL_GROUPS)}, {"pattern": f"^{re.escape(NAMESPACE_GROUPS)}"}]
+}
+_NO_AUDIENCE: Final[RawSchema] = {
+    "anyOf": [{"const": "none"}, {"pattern": f"^{re.escape(API_SERVER)}"}]
+}
 NONE: Final = "none"
 
 
@@ -110,21 +117,21 @@ VALUES: Final = (
         path="admins.users",
         field="admin_users",
         probe=("probe-user",),
-        schema=_texts(_TEXT),
+        schema=_texts(_TEXT, **{"not": {"const": ANONYMOUS}}),
         text="Users who may label namespaces with mca.io/… and look into sidecars",
     ),
     Value(
         path="admins.groups",
         field="admin_groups",
         probe=("probe-group",),
-        schema=_texts(_TEXT, **{"not": {"enum": _EVERYBODY}}),
+        schema=_texts(_TEXT, **{"not": _EVERYBODY}),
         text="Groups who may; at least one user or group is needed",
     ),
     Value(
         path="audiences",
         field="audiences",
         probe=("probe-audience",),
-        schema=_texts(_AUDIENCE, **{"not": {"const": NONE}}),
+        schema=_texts(_AUDIENCE, **{"not": _NO_AUDIENCE}),
         text="Other services' audiences: tokens for these may be in containers of enforced "
         "namespaces. Never the API server's own",
         leaf='join "," {} | default "none" | toRawJson',

@@ -1,6 +1,7 @@
 """What is installed: complete, in order, and nothing that applying it again would reset."""
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -121,11 +122,15 @@ def test_the_registration_leads_to_the_service_and_spares_the_namespace() -> Non
 
 
 def test_guards_trust_no_account_that_anybody_could_make() -> None:
-    """An account of this name in MCA's namespace would be whoever creates it there."""
+    """An account that is missing in MCA's namespace would be whoever creates it there."""
     objects = build_objects(dataclasses.replace(PLAIN, namespace="ops"))
     guards = [each for each in objects if each["kind"] == "ValidatingAdmissionPolicy"]
-    assert len(guards) > 5
-    assert [each for each in guards if "system:serviceaccount:ops" in str(each)] == []
+    made = {each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"}
+    named = set(re.findall(r"system:serviceaccount:ops:([-a-z]+)", str(guards)))
+    assert named == made == {"mca-webhook"}
+    # And that one is only held to less than others.
+    (guard,) = [each for each in guards if "mca-webhook" in str(each)]
+    assert guard["metadata"]["name"] == "mca-registration"
 
 
 def test_with_cert_manager_it_has_no_rights_and_no_token() -> None:
