@@ -4,6 +4,7 @@ Must not answer anything, pages.py does, nor know where its certificate comes fr
 """
 
 import asyncio
+import ctypes
 import logging
 import signal
 import socket
@@ -22,12 +23,15 @@ from webhook.admission.serving_certificate import CertificateSource
 
 EXIT_BIND: Final = 69
 _BACKLOG: Final = 1024
+# Of malloc.h.
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+_LARGE_BLOCK: Final = 128 << 10
 # For all that it accepts: else the kernel takes a whole answer, 4 MB, of who does not read.
 _SEND_BUFFER: Final = 64 << 10
-# Half of them for one peer alone: more than an API server has calls that change something. An
-# idle one costs up to 0.3 MB.
+# More than an API server has calls that change something. An idle one costs up to 0.3 MB.
 _MAX_CONNECTIONS: Final = 640
 _LAST_CALLS_S: Final = 5.0
+_LINGER_S: Final = 2.0
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 # Python's own 5 ms, for each time that a large review's thread has the interpreter and the loop
 # wants it, would add up in every call beside it.
@@ -41,6 +45,7 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     for number in _ENDING:
         loop.add_signal_handler(number, ending.set)
     sys.setswitchinterval(_SWITCH_S)
+    give_memory_back()
     logging.getLogger().addHandler(Faults())
     webhook = Webhook(settings.injection)
     webhook.lacks = certificate.lacks
@@ -53,6 +58,8 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
         shutdown_timeout=_LAST_CALLS_S,
         # No API server compresses; a thousandth of what it becomes would pass for its size.
         auto_decompress=False,
+        # Of a refused review the rest is read, so that the refusal arrives, but not for long.
+        lingering_time=_LINGER_S,
     )
     await runner.setup()
     server = cast("web.Server", runner.server)  # there is one from here on
@@ -75,6 +82,17 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     finally:
         await runner.cleanup()
     return 0
+
+
+def give_memory_back() -> None:
+    """Have glibc map large blocks by themselves, as it does at first: what is freed is then free.
+
+    It raises that limit to 32 MB as such blocks are freed, and keeps their holes between others.
+    """
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change is not None:  # another libc has no such habit
+        change(_MMAP_THRESHOLD, _LARGE_BLOCK)
+        change(_ARENA_MAX, 2)
 
 
 def _listen(host: str, port: int) -> socket.socket:
