@@ -114,7 +114,7 @@ def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> No
     running.wait_for(lambda image: image == NEWER)
     assert NEWEST not in running.read_guard()
     # Once all are replaced, the same again takes the first out.
-    wait_until(lambda: count_pods(running) == 2, timeout_s=60)
+    wait_until(lambda: count_pods(running, SIDECAR) == 0, timeout_s=60)
     running.upgrade(NEWER)
     assert SIDECAR not in running.read_guard()
     running.wait_for(lambda image: image == NEWER)
@@ -122,10 +122,10 @@ def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> No
     assert read_bundles(running) == bundles
 
 
-def count_pods(running: Running) -> int:
-    """Of all ReplicaSets of the webhook."""
+def count_pods(running: Running, image: str) -> int:
+    """Of the webhook, that put in this sidecar."""
     sets = running.site.get("/apis/apps/v1/namespaces/mca-system/replicasets")["items"]
-    return sum(each["status"]["replicas"] for each in sets)
+    return sum(each["status"]["replicas"] for each in sets if image in str(each["spec"]))
 
 
 def read_bundles(running: Running) -> list[str]:
