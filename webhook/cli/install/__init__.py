@@ -5,6 +5,7 @@ Must not know what an installation is made of: webhook/install builds it.
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from webhook.cli import EXIT_USAGE
@@ -66,8 +67,12 @@ def main(arguments: list[str]) -> int:
 
 def _install(kube: "Kube", settings: "InstallSettings", given: argparse.Namespace) -> int:
     from webhook.cli.install.course import Course, InstallError
+    from webhook.cli.install.place import find_api_ports
     from webhook.kube import KubeError
 
+    if not given.api_server_port:
+        ports = {*settings.api_server_ports, *find_api_ports(kube)}
+        settings = replace(settings, api_server_ports=tuple(sorted(ports)))
     course = Course(kube, settings, force=given.force_conflicts)
     try:
         course.examine()

@@ -60,7 +60,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--api-server-port", metavar="PORT", type=int, action="append", default=[],
-        help="of the API server's endpoints, for the NetworkPolicy; else 443 and 6443",
+        help="of the API server's endpoints, for the NetworkPolicy; else 443, 6443, and its own",
     )  # fmt: skip
     for option, helped in (
         ("--cert-manager", "have cert-manager make the webhook's certificates"),

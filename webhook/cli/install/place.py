@@ -1,4 +1,5 @@
-"""Owns the questions about the namespace that MCA is put into: whose it is, and what else is there.
+"""Owns the questions about the place that MCA is put into: whose the namespace is, what else is
+there, and where its API server is.
 
 A namespace that others have made is lent: neither labelled nor deleted. Must not change anything.
 """
@@ -12,8 +13,10 @@ from webhook.cli.install.applying import fetch_metadata
 from webhook.cli.install.objects_there import is_applied_by_us, list_metadata
 from webhook.cli.install.paths import KINDS, find_collection, name_object
 from webhook.install.names import APP
-from webhook.kube import Kube
+from webhook.kube import Kube, KubeError
 
+_API_ENDPOINTS: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_OF_API_SERVER: Final = "kubernetes.io/service-name=kubernetes"
 _API: Final = "admissionregistration.k8s.io/v1"
 # What people keep in a namespace, beside the kinds of ours.
 _OTHER_KINDS: Final = (
@@ -69,6 +72,16 @@ def find_system(kube: Kube) -> str:
             if service.get("namespace"):
                 return str(service["namespace"])
     return ""
+
+
+def find_api_ports(kube: Kube) -> tuple[int, ...]:
+    """Of the API server's endpoints; none where that may not be read."""
+    try:
+        answer = kube.request("GET", _API_ENDPOINTS, query={"labelSelector": _OF_API_SERVER})
+    except KubeError:
+        return ()
+    ports = (port for item in answer.document["items"] for port in item.get("ports") or ())
+    return tuple(sorted({int(port["port"]) for port in ports if port.get("port")}))
 
 
 def list_others(kube: Kube, namespace: str) -> list[str]:

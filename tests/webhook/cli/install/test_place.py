@@ -101,6 +101,33 @@ def test_words_that_do_not_fit_the_namespace(cluster: Cluster) -> None:
 
 
 @pytest.mark.apiserver
+def test_the_webhook_may_reach_the_api_server_where_it_is(cluster: Cluster) -> None:
+    """By its endpoints, whatever port they have; what is said counts alone."""
+    policies = "/apis/networking.k8s.io/v1/namespaces/mca-system/networkpolicies/mca-webhook"
+
+    def list_ports() -> list[int]:
+        (_, api) = cluster.plane.request("GET", policies).json()["spec"]["egress"]
+        return [each["port"] for each in api["ports"]]
+
+    # As an API server keeps it; these ones are told not to.
+    label = {"kubernetes.io/service-name": "kubernetes"}
+    kept = {
+        "metadata": {"name": "kubernetes", "labels": label},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["203.0.113.7"]}],
+        "ports": [{"name": "https", "port": 16443, "protocol": "TCP"}],
+    }
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    cluster.plane.create(slices, kept)
+    cluster.install("--wait", "0")
+    assert list_ports() == [443, 6443, 16443]
+    cluster.install("--wait", "0", "--api-server-port", "8443")
+    assert list_ports() == [8443]
+    assert cluster.plane.request("DELETE", f"{slices}/kubernetes").status == 200
+    cluster.uninstall()
+
+
+@pytest.mark.apiserver
 def test_its_own_namespace_stays_with_what_others_have_put_there(cluster: Cluster) -> None:
     cluster.install("--wait", "0")
     configmaps = f"{NAMESPACES}/mca-system/configmaps"
