@@ -83,6 +83,7 @@ class Webhook:
                     return await self._send_large(request, reviewed.body)
             finally:
                 place.leave()
+                body.clear()  # a traceback may keep the frame that holds it
             response = web.Response(body=reviewed.body, content_type=_JSON)
             if self.draining:
                 response.force_close()  # the next call of this client goes to another replica
