@@ -34,6 +34,10 @@ def shared(cluster: Cluster) -> Iterator[str]:
     cluster.plane.create_namespace("monitoring")
     configmaps = f"{NAMESPACES}/monitoring/configmaps"
     assert cluster.plane.request("POST", configmaps, SOMEBODYS).status in (201, 409)
+    account = f"{NAMESPACES}/monitoring/serviceaccounts/default"
+    # What every namespace gets, a moment later.
+    wait_until(lambda: is_there(cluster, account))
+    wait_until(lambda: is_there(cluster, f"{configmaps}/kube-root-ca.crt"))
     yield "monitoring"
     cluster.mca("uninstall", "--force", "--system-namespace", "monitoring")
 
@@ -43,9 +47,12 @@ def read_namespace(cluster: Cluster, name: str) -> Any:
     return answer.json() if answer.status == 200 else None
 
 
-def is_somebodys_there(cluster: Cluster, namespace: str) -> bool:
-    path = f"{NAMESPACES}/{namespace}/configmaps/somebodys"
+def is_there(cluster: Cluster, path: str) -> bool:
     return cluster.plane.request("GET", path).status == 200
+
+
+def is_somebodys_there(cluster: Cluster, namespace: str) -> bool:
+    return is_there(cluster, f"{NAMESPACES}/{namespace}/configmaps/somebodys")
 
 
 @pytest.mark.apiserver
@@ -80,13 +87,18 @@ def test_it_is_installed_once(cluster: Cluster, shared: str) -> None:
     """Elsewhere it is refused, and nothing of the first is deleted; so is its uninstallation."""
     options = ("--system-namespace", shared, "--existing-namespace")
     cluster.install(*options, "--wait", "0")
-    before = cluster.list_everything()
+    deployment = f"/apis/apps/v1/namespaces/{shared}/deployments/mca-webhook"
     for command in (("install", *IMAGES), ("uninstall",)):
         refused = cluster.mca(*command)
         assert refused.returncode == 1
         assert f"add --system-namespace {shared}" in refused.stderr
         assert "deleted" not in refused.stdout
-    assert cluster.list_everything() == before
+        assert "applying" not in refused.stdout
+    for path in (REGISTRATION, deployment):
+        assert (
+            cluster.plane.request("GET", path).json()["metadata"].get("deletionTimestamp") is None
+        )
+    assert read_namespace(cluster, "mca-system") is None
 
 
 @pytest.mark.apiserver
