@@ -67,8 +67,7 @@ class Webhook:
             await _read_until(request, body, START_BYTES)
             envelope, peer = read_envelope(body), request.remote or ""
             place = self._room.enter(peer, envelope.namespace)
-            busy = refuse_busy(envelope.uid, envelope.namespace)
-            reviewed, seconds = busy, 0.0
+            reviewed, seconds = None, 0.0
             try:
                 if place.grow(_OVERHEAD_BYTES + len(body)) and await _read_rest(
                     request, body, place
@@ -77,7 +76,8 @@ class Webhook:
                     reviewed = await self._review(mode, peer, envelope.namespace, body)
                     seconds = time.perf_counter() - began
                     if not place.grow(len(reviewed.body)):
-                        reviewed = busy
+                        reviewed = None
+                reviewed = reviewed or refuse_busy(*envelope)
                 self.tally.count(mode, reviewed.result, reviewed.code, seconds)
                 if len(reviewed.body) > _PIECE_BYTES:
                     return await self._send_large(request, reviewed.body)
