@@ -15,8 +15,13 @@ from webhook.cli.inject.templates import rewrite_pods
 pytestmark = pytest.mark.apiserver
 FOLDER = Path(__file__).parents[1] / "webhook" / "admission" / "shapes"
 SHAPES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.stem.endswith(".injected"))
-# Docker in Docker; iptables, and a token for Istio's own CA, which its admins would list.
-PRIVILEGED = {"github-arc": "found: dind", "istio": "found: istio-token"}
+# A priority above the webhook's; Docker in Docker; iptables, and a token for Istio's own CA, which
+# its admins would list.
+PRIVILEGED = {
+    "daemonset": "found: system-node-critical",
+    "github-arc": "found: dind",
+    "istio": "found: istio-token",
+}
 PODS = "/api/v1/namespaces/lax/pods?dryRun=All"
 INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
 

@@ -19,6 +19,8 @@ BASELINE_CAPABILITIES: Final = frozenset(
         "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
     }
 )  # fmt: skip
+# Above it is Kubernetes' own, system-cluster-critical and system-node-critical.
+HIGHEST_PRIORITY: Final = 1_000_000_000
 _VOLUME_TYPES: Final = frozenset(
     {
         "name", "configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
@@ -51,6 +53,7 @@ def list_breaches(spec: RawObject, settings: InjectionSettings) -> Iterator[Brea
     for field, code in _SHARED:
         if spec.get(field):
             yield Breach(code, f"spec.{field}: leave it out: it opens the sidecar's processes")
+    yield from _judge_priority(spec)
     yield from _judge_user(spec.get("securityContext") or {}, "spec", settings)
     for volume in spec.get("volumes") or ():
         if volume["name"] not in VOLUMES:
@@ -58,6 +61,16 @@ def list_breaches(spec: RawObject, settings: InjectionSettings) -> Iterator[Brea
     for container in list_containers(spec):
         if not is_ours(container["name"]):
             yield from _judge_container(container, settings)
+
+
+def _judge_priority(spec: RawObject) -> Iterator[Breach]:
+    """By the number that the API server's own plugin has set; a pod in a file has the name only."""
+    name = spec.get("priorityClassName") or ""
+    if (spec.get("priority") or 0) > HIGHEST_PRIORITY or name.startswith("system-"):
+        yield Breach(
+            "system-priority",
+            f"spec.priorityClassName: {name} could push MCA's webhook off its node: name another",
+        )
 
 
 def _judge_user(security: RawObject, where: str, settings: InjectionSettings) -> Iterator[Breach]:

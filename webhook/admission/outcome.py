@@ -18,8 +18,9 @@ REFUSAL_CODES: Final = (
     "malformed", "invalid-annotation", "opt-out-not-allowed", "reserved-name", "reserved-volume",
     "port-conflict", "host-alias-conflict", "sysctl-conflict", "too-many-containers",
     "host-path", "privileged", "capabilities", "host-pid", "host-ipc",
-    "share-process-namespace", "sidecar-uid", "token-volume", "image-volume", "csi-volume",
-    "volume-type", "proc-mount", "sub-path-expr", "reserved-secret", "busy", "too-large",
+    "share-process-namespace", "system-priority", "sidecar-uid", "token-volume", "image-volume",
+    "csi-volume", "volume-type", "proc-mount", "sub-path-expr", "reserved-secret", "busy",
+    "too-large",
 )  # fmt: skip
 
 

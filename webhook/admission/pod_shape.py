@@ -52,6 +52,8 @@ _POD: Final = _form(metadata=_form(annotations=_STRINGS)) | _needs(
         hostPID=bool,
         hostIPC=bool,
         shareProcessNamespace=bool,
+        priority=int,
+        priorityClassName=str,
         securityContext=_POD_SECURITY,
         hostAliases=[_form(ip=str, hostnames=[str])],
     )

@@ -4,6 +4,7 @@ Injection strips and rebuilds what is ours; this guard only sees whether that ca
 not look at updates: a new release of the image would hold every older pod back.
 """
 
+from webhook.admission.boundary import HIGHEST_PRIORITY
 from webhook.admission.names import (
     CLIENTS_VOLUME,
     IDENTITY_VOLUME,
@@ -32,8 +33,6 @@ _VOLUME_TYPES = (
     "configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
     "secret",
 )  # fmt: skip
-# Above it is Kubernetes' own, system-cluster-critical and system-node-critical.
-_HIGHEST_PRIORITY = 1_000_000_000
 _REMEDY = (
     "pods get it from MCA's webhook, so take out of the pod what you set of it yourself; if you "
     "did not, ask an admin whether the webhook is registered and whether another changes its work"
@@ -173,7 +172,7 @@ def _judge_pod(settings: GuardSettings) -> tuple[Validation, ...]:
             "allowed here: leave them out, or run the pod in a namespace that is not enforced",
         ),
         Validation(
-            f"object.spec.?priority.orValue(0) <= {_HIGHEST_PRIORITY}",
+            f"object.spec.?priority.orValue(0) <= {HIGHEST_PRIORITY}",
             "a priority class of system-… could push MCA's webhook off its node: name another, or "
             "run the pod in a namespace that is not enforced",
             found="object.spec.?priorityClassName.orValue('')",

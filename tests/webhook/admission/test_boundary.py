@@ -31,6 +31,8 @@ def projected(**source: Any) -> list[dict[str, Any]]:
     [
         ({"hostPID": True}, "host-pid"),
         ({"hostIPC": True}, "host-ipc"),
+        ({"priority": 2_000_000_000}, "system-priority"),
+        ({"priorityClassName": "system-node-critical"}, "system-priority"),
         ({"shareProcessNamespace": True}, "share-process-namespace"),
         ({"securityContext": {"runAsUser": 64430}}, "sidecar-uid"),
         ({"container": {"securityContext": {"runAsUser": 64430}}}, "sidecar-uid"),
@@ -67,6 +69,7 @@ def test_breaches(spec: dict[str, Any], code: str) -> None:
     "spec",
     [
         {"hostPID": False, "securityContext": {"runAsUser": 1000}},
+        {"priorityClassName": "highest", "priority": 1_000_000_000},
         {"container": {"securityContext": {"capabilities": {"add": ["CAP_CHOWN", "KILL"]}}}},
         {"volumes": volume(emptyDir={})},
         {"volumes": volume(persistentVolumeClaim={"claimName": "x"})},
