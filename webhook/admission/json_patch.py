@@ -48,6 +48,10 @@ def _diff_objects(
 def _diff_lists(old: list[Any], new: list[Any], path: str, found: list[RawOperation]) -> None:
     """From the end to the start, so that the places of what comes before stay true."""
     start, end_old, end_new = _skip_same(old, new)
+    if end_old == end_new and _are_alike(old, new, start, end_old):
+        for index in range(end_old - 1, start - 1, -1):
+            _diff(old[index], new[index], f"{path}/{index}", found)
+        return
     for index, other in reversed(_pair(old[start:end_old], new[start:end_new])):
         index, other = index + start, other + start  # noqa: PLW2901 - as in the whole lists
         _splice(index + 1, end_old, new[other + 1 : end_new], path, found)
@@ -65,6 +69,22 @@ def _skip_same(old: list[Any], new: list[Any]) -> tuple[int, int, int]:
     while start < least and old[start] is new[start]:
         start += 1
     return start, end_old, end_new
+
+
+def _are_alike(old: list[Any], new: list[Any], start: int, end: int) -> bool:
+    """Whether each item stays where it is, as in most lists: nothing is to be paired."""
+    for index in range(start, end):
+        one, other = old[index], new[index]
+        if not (isinstance(one, dict) and isinstance(other, dict) and _is_named_alike(one, other)):
+            return False
+    return True
+
+
+def _is_named_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    for key in _KEYS:
+        if key in one or key in other:
+            return key in one and key in other and one[key] == other[key]
+    return False
 
 
 def _splice(start: int, end: int, values: list[Any], path: str, found: list[RawOperation]) -> None:

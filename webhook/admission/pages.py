@@ -8,11 +8,11 @@ loop.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from aiohttp import ClientError, web
+from aiohttp import ClientError, StreamReader, web
 
 from webhook.admission.envelope import START_BYTES, read_envelope
 from webhook.admission.registration import MODES, find_path
@@ -63,15 +63,16 @@ class Webhook:
 
     def _make_reviewer(self, mode: str) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            body = bytearray()
-            await _read_until(request, body, START_BYTES)
-            envelope, peer = read_envelope(body), request.remote or ""
-            place = self._room.enter(peer, envelope.namespace)
-            reviewed, seconds = None, 0.0
+            body, content, peer = bytearray(), request.content, request.remote or ""
+            place, reviewed, seconds = None, None, 0.0
             try:
-                if place.grow(_OVERHEAD_BYTES + len(body)) and await _read_rest(
-                    request, body, place
-                ):
+                with _impatience(content):
+                    await _read_until(content, body, START_BYTES)
+                    envelope = read_envelope(body)
+                    place = self._room.enter(peer, envelope.namespace)
+                    fits = place.grow(_OVERHEAD_BYTES + len(body))
+                    fits = fits and await _read_rest(content, body, place)
+                if fits:
                     began = time.perf_counter()
                     reviewed = await self._review(mode, peer, envelope.namespace, body)
                     seconds = time.perf_counter() - began
@@ -82,7 +83,8 @@ class Webhook:
                 if len(reviewed.body) > _PIECE_BYTES:
                     return await self._send_large(request, reviewed.body)
             finally:
-                place.leave()
+                if place is not None:
+                    place.leave()
                 body.clear()  # a traceback may keep the frame that holds it
             response = web.Response(body=reviewed.body, content_type=_JSON)
             if self.draining:
@@ -116,8 +118,11 @@ class Webhook:
 
     async def _review(self, mode: str, peer: str, sender: str, body: bytearray) -> Reviewed:
         if len(body) <= _LIGHT_BYTES:
-            async with self._light.take(peer, sender):
+            await self._light.begin(peer, sender)
+            try:
                 return review(body, MODES[mode], self._settings)
+            finally:
+                self._light.end()
         async with self._heavy.take(peer, sender):
             return await asyncio.to_thread(review, body, MODES[mode], self._settings)
 
@@ -135,39 +140,38 @@ class Webhook:
         return web.Response(body=self.tally.render(), content_type="text/plain")
 
 
-async def _read_until(request: web.Request, body: bytearray, size: int) -> None:
+async def _read_until(content: StreamReader, body: bytearray, size: int) -> None:
     """Add to `body` until it has this size, or all there is."""
-    content = request.content
     if content.is_eof():  # nothing more is to come: most reviews arrive in one piece
         body += content.read_nowait()
         return
-    async with _impatience():
-        while len(body) < size and (chunk := await content.readany()):
-            body += chunk
+    while len(body) < size and (chunk := await content.readany()):
+        body += chunk
 
 
-async def _read_rest(request: web.Request, body: bytearray, place: Place) -> bool:
+async def _read_rest(content: StreamReader, body: bytearray, place: Place) -> bool:
     """Whether there was room for all of it. What is declared does not count: it may never come."""
-    content = request.content
-    if content.at_eof():
-        return True
-    async with _impatience():
-        while chunk := await content.readany():
-            if len(body) + len(chunk) > MAX_BODY_BYTES:
-                raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body) + len(chunk))
-            if not place.grow(len(chunk)):
-                return False
-            body += chunk
+    while not content.at_eof() and (chunk := await content.readany()):
+        if len(body) + len(chunk) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body) + len(chunk))
+        if not place.grow(len(chunk)):
+            return False
+        body += chunk
     return True
 
 
-@asynccontextmanager
-async def _impatience() -> AsyncIterator[None]:
-    """For bodies that do not come, or whose senders have gone."""
+@contextmanager
+def _impatience(content: StreamReader) -> Iterator[None]:
+    """For a body that does not come, or whose sender has gone."""
+    # One timer for all of it: `asyncio.timeout` around each wait cost a review a twentieth.
+    late = asyncio.get_running_loop().call_later(
+        _BODY_DEADLINE_S, content.set_exception, TimeoutError()
+    )
     try:
-        async with asyncio.timeout(_BODY_DEADLINE_S):
-            yield
+        yield
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the body did not come in time\n") from None
     except (ClientError, web.RequestPayloadError, OSError):
         raise web.HTTPBadRequest(text="the body broke off\n") from None
+    finally:
+        late.cancel()

@@ -14,7 +14,8 @@ from webhook.admission.settings import InjectionSettings
 
 _API_VERSION: Final = "admission.k8s.io/v1"
 _MAX_WARNING: Final = 256  # the API server cuts longer ones where there are many
-_encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+# What is written comes from JSON, or was made here: it has no circles.
+_encode_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _MAX_MESSAGE: Final = 4096
 # Of a pod with 1,000 containers it is less than 1 MiB; names can be long, they are judged later.
 _MAX_PATCH: Final = 2 << 20

@@ -25,7 +25,8 @@ EXIT_BIND: Final = 69
 _BACKLOG: Final = 1024
 # Of malloc.h.
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-_LARGE_BLOCK: Final = 128 << 10
+# Above the 256 KB that asyncio takes for each read of TLS: mapping those cost a review a seventh.
+_LARGE_BLOCK: Final = 512 << 10
 # For all that it accepts: else the kernel takes a whole answer, 4 MB, of who does not read.
 _SEND_BUFFER: Final = 64 << 10
 # More than an API server has calls that change something. An idle one costs up to 0.3 MB.

@@ -25,25 +25,32 @@ class Turns:
     @asynccontextmanager
     async def take(self, peer: str, namespace: str) -> AsyncIterator[None]:
         """Wait for a turn, and have it for as long as this lasts."""
-        loop = asyncio.get_running_loop()
-        if self._free:
-            self._free -= 1
-        else:
-            turn: asyncio.Future[None] = loop.create_future()
-            namespaces = self._waiting.setdefault(peer, {})
-            namespaces.setdefault(namespace, deque()).append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():  # it had just come
-                    self._pass_on()
-                raise
+        await self.begin(peer, namespace)
         try:
             yield
         finally:
-            if not self._ended:
-                loop.call_soon(self._pass_all_on)
-            self._ended += 1
+            self.end()
+
+    async def begin(self, peer: str, namespace: str) -> None:
+        """Wait for a turn; whoever has it ends it."""
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        namespaces = self._waiting.setdefault(peer, {})
+        namespaces.setdefault(namespace, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it had just come
+                self._pass_on()
+            raise
+
+    def end(self) -> None:
+        """The turn is over."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._pass_all_on)
+        self._ended += 1
 
     def _pass_all_on(self) -> None:
         ended, self._ended = self._ended, 0
