@@ -225,7 +225,7 @@ def make_review(containers: int) -> bytes:
 def make_container(number: int, access: Mapping[str, object]) -> dict[str, object]:
     """With about as much in it as those of real workloads."""
     env = [{"name": f"SETTING_{index}", "value": f"some value {index}"} for index in range(24)]
-    mounts = [{"name": "work", "mountPath": f"/work/{index}"} for index in range(5)]
+    mounts = [{"name": "work", "mountPath": f"/data/{index}"} for index in range(5)]
     return {
         "name": f"app-{number}",
         "image": "registry.example.com/team/app:1.2.3",

@@ -7,12 +7,12 @@ know permissions, routes or tenants.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from sidecar.policy.audiences import AUDIENCES_UNKNOWN, judge_token_request
 from sidecar.policy.bodies import Finding, Forbidden, Format, find_forbidden, judge_format
 from sidecar.policy.ephemerals import finds_sidecar
+from sidecar.policy.fields import DNS_LABEL
 from sidecar.policy.verdict import Denial, NeedBody, Reason, shown
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _TOKEN_REQUEST_BYTES: Final = 64 * 1024
 _EPHEMERALS_BYTES: Final = 256 * 1024
 _WRITES: Final = frozenset({"create", "update", "patch"})
-_DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def judge_identity(
@@ -67,7 +66,7 @@ def _judge_exec(
 def _judge_container(
     info: RequestInfo, _closed_audiences: frozenset[str] | None, _body: Body | None
 ) -> Denial | None:
-    if info.container and _DNS_LABEL.fullmatch(info.container) is None:
+    if info.container and DNS_LABEL.fullmatch(info.container) is None:
         return Denial(
             Reason.BAD_REQUEST,
             "guard/container-name",

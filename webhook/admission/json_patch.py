@@ -48,8 +48,10 @@ def _diff_objects(
 def _diff_lists(old: list[Any], new: list[Any], path: str, found: list[RawOperation]) -> None:
     """From the end to the start, so that the places of what comes before stay true."""
     start, end_old, end_new = _skip_same(old, new)
-    if end_old == end_new and _are_alike(old, new, start, end_old):
-        for index in range(end_old - 1, start - 1, -1):
+    changed = range(start, end_old)
+    # Each item stays where it is, as in most lists: nothing is to be paired.
+    if end_old == end_new and all(_name(old[index]) == _name(new[index]) for index in changed):
+        for index in reversed(changed):
             _diff(old[index], new[index], f"{path}/{index}", found)
         return
     for index, other in reversed(_pair(old[start:end_old], new[start:end_new])):
@@ -69,22 +71,6 @@ def _skip_same(old: list[Any], new: list[Any]) -> tuple[int, int, int]:
     while start < least and old[start] is new[start]:
         start += 1
     return start, end_old, end_new
-
-
-def _are_alike(old: list[Any], new: list[Any], start: int, end: int) -> bool:
-    """Whether each item stays where it is, as in most lists: nothing is to be paired."""
-    for index in range(start, end):
-        one, other = old[index], new[index]
-        if not (isinstance(one, dict) and isinstance(other, dict) and _is_named_alike(one, other)):
-            return False
-    return True
-
-
-def _is_named_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    for key in _KEYS:
-        if key in one or key in other:
-            return key in one and key in other and one[key] == other[key]
-    return False
 
 
 def _splice(start: int, end: int, values: list[Any], path: str, found: list[RawOperation]) -> None:
@@ -119,16 +105,17 @@ def _mark(items: list[Any]) -> Iterator[tuple[str, int]]:
     """What makes an item the same one in both lists, and how many such came before."""
     seen: dict[str, int] = {}
     for item in items:
-        mark = _name(item) if isinstance(item, dict) else repr(item)
+        mark = _name(item)
         count = seen.get(mark, 0)
         yield mark, count
         seen[mark] = count + 1
 
 
-def _name(item: dict[str, Any]) -> str:
-    for key in _KEYS:
-        if key in item:
-            return f"{key}={item[key]!r}"
+def _name(item: Any) -> str:
+    if isinstance(item, dict):
+        for key in _KEYS:
+            if key in item:
+                return f"{key}={item[key]!r}"
     return repr(item)
 
 

@@ -17,7 +17,6 @@ class Tally:
             ("mode", "result", "code"),
             registry=self.registry,
         )
-        self._counted: dict[tuple[str, str, str], Counter] = {}
         self._seconds = Histogram(
             "mca_admission_review_seconds",
             "Time that a review took, from its last byte on",
@@ -37,11 +36,7 @@ class Tally:
 
     def count(self, mode: str, result: str, code: str, seconds: float) -> None:
         """One review was answered."""
-        labels = mode, result, code
-        counted = self._counted.get(labels)
-        if counted is None:
-            counted = self._counted[labels] = self._reviews.labels(*labels)
-        counted.inc()
+        self._reviews.labels(mode, result, code).inc()
         self._seconds.observe(seconds)
 
     def render(self) -> bytes:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, TypeVar
 
+from sidecar.policy.fields import DNS_LABEL
 from webhook.certificates.planning import Lifetimes
 
 T = TypeVar("T")
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DAY_S: Final = 86400
 # The smallest are for trials: what is shorter has ended before API servers learn of it.
 _AUTHORITY_S: Final = (10, 3653 * _DAY_S)
@@ -83,7 +83,7 @@ def _parse_path(text: str) -> str:
 
 
 def _parse_label(text: str) -> str:
-    if _LABEL.fullmatch(text) is None:
+    if DNS_LABEL.fullmatch(text) is None:
         raise ValueError(f"{text!r} is not the name of a namespace or a Service")
     return text
 

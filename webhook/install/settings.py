@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sidecar.policy.fields import DNS_LABEL
 from webhook.admission.quantities import parse_amount
 from webhook.admission.settings import Resources, parse_image
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS, GuardSettings
@@ -18,7 +19,6 @@ RESERVED: Final = "kube-"
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_REPLICAS: Final = 50
 _MAX_PORT: Final = 65535
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", re.ASCII)
 # A name is a placeholder for the image in checks of what else the guards are told.
 _ANY_IMAGE: Final = f"image@sha256:{'0' * 64}"
@@ -100,7 +100,7 @@ def _list_guard_problems(settings: InstallSettings) -> Iterator[str]:
 
 
 def _list_webhook_problems(settings: InstallSettings) -> Iterator[str]:
-    if _LABEL.fullmatch(settings.namespace) is None:
+    if DNS_LABEL.fullmatch(settings.namespace) is None:
         yield f"namespace: {settings.namespace!r} is no namespace's name; write {NAMESPACE}"
     elif settings.namespace == "default" or settings.namespace.startswith(RESERVED):
         yield f"namespace: {settings.namespace} is not MCA's alone; name another, {NAMESPACE} say"

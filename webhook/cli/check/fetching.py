@@ -18,7 +18,7 @@ from webhook.cli.check.expectation import expect_objects
 from webhook.cli.check.facts import Attempt, Facts, Fetched, NamespaceFacts, Right
 from webhook.cli.check.rights import EXCESSES, list_rights
 from webhook.cli.check.trial import build_trial
-from webhook.cli.install.objects_there import METADATA_ONLY
+from webhook.cli.install.objects_there import LISTS_OF_METADATA, METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
 from webhook.enforcement.report import ROOT_CA, TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
@@ -36,7 +36,6 @@ _REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _FLOWS: Final = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
 _JSON: Final = "application/json"
 # So that values of Secrets are not even sent.
-_LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _OURS: Final = f"app.kubernetes.io/part-of={APP}"
 # Of nobody: it is tried as a dry run.
 _PROBE_NAMESPACE: Final = "injection-check"
@@ -144,11 +143,11 @@ class Fetcher:
             pods=self._list(f"{root}/pods"),
             token_secrets=self._list(
                 f"{root}/secrets",
-                accept=_LISTS_OF_METADATA,
+                accept=LISTS_OF_METADATA,
                 fieldSelector=f"type={TOKEN_SECRET_TYPE}",
             ),
             root_ca=self._get(f"{root}/configmaps/{ROOT_CA}"),
-            services=self._list(f"{root}/services", accept=_LISTS_OF_METADATA),
+            services=self._list(f"{root}/services", accept=LISTS_OF_METADATA),
             attempt=self._try_pod(f"{root}/pods"),
         )
 

@@ -14,7 +14,7 @@ from webhook.kube import Kube, KubeError
 
 MANAGER: Final = "mca"
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+LISTS_OF_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _OURS: Final = f"app.kubernetes.io/part-of={APP}"
 _HELM_RELEASE: Final = "meta.helm.sh/release-name"
 
@@ -44,7 +44,7 @@ def list_metadata(kube: Kube, path: str, selector: str) -> Iterator[RawObject]:
     """Of all objects of a kind with such labels; none where there is no such kind."""
     query = {"labelSelector": selector}
     try:
-        answer = kube.request("GET", path, query=query, accept=_LISTS_OF_METADATA)
+        answer = kube.request("GET", path, query=query, accept=LISTS_OF_METADATA)
     except KubeError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

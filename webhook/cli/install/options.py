@@ -4,13 +4,12 @@ Must not talk to a cluster. What an installation can be told is webhook/install/
 """
 
 import argparse
-import re
 
+from sidecar.policy.fields import DNS_LABEL
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS
 from webhook.install.settings import NAMESPACE, InstallSettings
 
 _MAX_WAIT_S = 3600
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _API_SERVER_PORTS = (443, 6443)
 
 
@@ -91,7 +90,7 @@ def read_settings(given: argparse.Namespace) -> InstallSettings:
 
 def parse_namespace(text: str) -> str:
     """A name that can stand in a path as it is."""
-    if _LABEL.fullmatch(text) is None:
+    if DNS_LABEL.fullmatch(text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no name of a namespace: a-z, 0-9 and -")
     return text
 

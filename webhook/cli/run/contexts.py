@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sidecar.policy.fields import DNS_LABEL
 from sidecar.secret import Secret
 from webhook.cli.run.exec_plugin import Plugin, PluginError, parse_plugin
 from webhook.cli.run.kubeconfig import Entry, Kubeconfig
@@ -26,7 +27,6 @@ _SYSTEM_BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 _SERVER = re.compile(r"https://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # What RFC 6750 lets a bearer token hold.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
@@ -99,7 +99,7 @@ def read_context(
     entry = kubeconfig.contexts[name]
     check = _Check(f"context {name!r}", entry)
     namespace = check.text("namespace") or "default"
-    if _LABEL.fullmatch(namespace) is None:
+    if DNS_LABEL.fullmatch(namespace) is None:
         check.fail("namespace", f"{namespace!r} is no name of a namespace")
     parts = []
     for kind, known in (("cluster", kubeconfig.clusters), ("user", kubeconfig.users)):
