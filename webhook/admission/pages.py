@@ -20,7 +20,7 @@ from webhook.admission.review import Reviewed, refuse_busy, review
 from webhook.admission.room import Place, Room
 from webhook.admission.settings import InjectionSettings
 from webhook.admission.tally import Tally
-from webhook.admission.turns import Turns
+from webhook.serving.turns import Turns
 
 # The API server's own limit for a request is 3 MiB; a review holds one object and little else.
 MAX_BODY_BYTES: Final = 3 << 20

@@ -15,11 +15,11 @@ from typing import Final, cast
 from aiohttp import web
 
 from sidecar.log import log_event
-from webhook.admission.connections import Connections
 from webhook.admission.environment import ServerSettings
-from webhook.admission.faults import Faults
 from webhook.admission.pages import Webhook
-from webhook.admission.serving_certificate import CertificateSource
+from webhook.certificates.file_certificate import CertificateSource
+from webhook.serving.connections import Connections
+from webhook.serving.faults import Faults
 
 EXIT_BIND: Final = 69
 _BACKLOG: Final = 1024

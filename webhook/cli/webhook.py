@@ -13,7 +13,7 @@ from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
 
 if TYPE_CHECKING:
-    from webhook.admission.serving_certificate import CertificateSource
+    from webhook.certificates.file_certificate import CertificateSource
     from webhook.certificates.settings import CertificateSettings
 
 _USAGE = "mca webhook"
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | str":
     """Where the certificate comes from; a text tells what is wrong."""
-    from webhook.admission.serving_certificate import FileCertificate, new_context
+    from webhook.certificates.file_certificate import FileCertificate, new_context
 
     if not settings.own:
         files = FileCertificate(settings.cert_path, settings.key_path)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from webhook.admission.turns import Turns
+from webhook.serving.turns import Turns
 
 
 async def line_up(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from webhook.admission.faults import Faults
+from webhook.serving.faults import Faults
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane.certificates import LIFE, Authority
-from webhook.admission.serving_certificate import FileCertificate
+from webhook.certificates.file_certificate import FileCertificate
 
 
 def test_it_is_taken_anew_and_a_bad_one_is_not(tmp_path: Path) -> None:
