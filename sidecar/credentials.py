@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from binascii import Error as Base64Error, a2b_base64
 
 from sidecar.log import log_event
-from sidecar.policy.snapshot import CertFiles, TokenFile
+from sidecar.policy.snapshot import Brokered, CertFiles, TokenFile
 from sidecar.secret import Secret
 from sidecar.watched_file import WatchedFile
 
@@ -177,12 +177,33 @@ class CertCredential(FileCredential):
         return ""
 
 
+class NoCredential(FileCredential):
+    """There is none, and why: the cluster is never called."""
+
+    def __init__(self, problem: str, *, cluster: str = "") -> None:
+        super().__init__(cluster=cluster)
+        self._problem = problem
+
+    def header(self) -> Secret | None:
+        return None
+
+    def api_audiences(self) -> frozenset[str] | None:
+        return None
+
+    def _adopt(self) -> str:
+        return self._problem
+
+
 def open_credential(
-    source: TokenFile | CertFiles, *, cluster: str = "", wait_s: float = 0.0
+    source: TokenFile | CertFiles | Brokered, *, cluster: str = "", wait_s: float = 0.0
 ) -> FileCredential:
     """The credential that a snapshot names, polled once."""
     credential: FileCredential
-    if isinstance(source, TokenFile):
+    if isinstance(source, Brokered):
+        credential = NoCredential(
+            "its credentials come from the broker, and MCA_BROKER names none", cluster=cluster
+        )
+    elif isinstance(source, TokenFile):
         credential = TokenCredential(source.path, cluster=cluster, wait_s=wait_s)
     else:
         credential = CertCredential(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.policy.fields import DNS_LABEL, Check, Fields, read_json
 from sidecar.policy.snapshot_clusters import (
+    Brokered,
     CertFiles,
     Cluster,
     ClusterLimits,
@@ -22,6 +23,7 @@ from sidecar.policy.snapshot_clusters import (
 from sidecar.policy.verdict import HOME, shown
 
 if TYPE_CHECKING:
+    from sidecar.policy.snapshot_broker import Broker
     from sidecar.policy.snapshot_routes import Route
     from sidecar.policy.snapshot_tenant import Tenant
 
@@ -31,6 +33,7 @@ __all__ = (
     "KIND",
     "MAX_SNAPSHOT_BYTES",
     "VERSION",
+    "Brokered",
     "CertFiles",
     "Cluster",
     "ClusterLimits",
@@ -58,6 +61,7 @@ class Snapshot(NamedTuple):
     clusters: tuple[Cluster, ...]
     tenant: Tenant | None = None
     routes: tuple[Route, ...] = ()
+    broker: Broker | None = None  # where there are credentials that no file holds
 
 
 def parse_snapshot(raw: bytes) -> Snapshot | tuple[str, ...]:
@@ -90,7 +94,7 @@ def _read_snapshot(check: Check, document: object) -> Snapshot | None:
         "clusters",
         "routes",
     )
-    top = check.fields(document, "", required)
+    top = check.fields(document, "", required, ("broker",))
     if top is None:
         return None
     check.constant(top["apiVersion"], "apiVersion", API_VERSION)
@@ -104,12 +108,13 @@ def _read_snapshot(check: Check, document: object) -> Snapshot | None:
     tenant = None if top["tenant"] is None else _read_tenant(check, top["tenant"])
     clusters = read_clusters(check, top["clusters"])
     routes = () if top["routes"] == [] else _read_routes(check, top["routes"], clusters)
+    broker = _read_broker(check, top.get("broker"), clusters)
     if revision is None or namespace is None or clusters is None:
         return None
-    return Snapshot(revision, namespace, clusters, tenant, routes)
+    return Snapshot(revision, namespace, clusters, tenant, routes, broker)
 
 
-# Most pods have neither a tenant nor routes, and do not load what reads them.
+# Most pods have neither a tenant, nor routes, nor a broker, and do not load what reads them.
 
 
 def _read_tenant(check: Check, value: object) -> Tenant | None:
@@ -124,6 +129,19 @@ def _read_routes(
     from sidecar.policy.snapshot_routes import read_routes
 
     return read_routes(check, value, clusters)
+
+
+def _read_broker(
+    check: Check, value: object, clusters: tuple[Cluster, ...] | None
+) -> Broker | None:
+    if value is not None:
+        from sidecar.policy.snapshot_broker import read_broker
+
+        return read_broker(check, value)
+    for cluster in clusters or ():
+        if isinstance(cluster.credentials, Brokered):
+            check.fail("broker", f"is missing: cluster {cluster.name!r} needs it")
+    return None
 
 
 def _is_this_version(check: Check, document: Fields) -> bool:

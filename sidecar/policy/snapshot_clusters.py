@@ -46,6 +46,12 @@ class CertFiles(NamedTuple):
     key_path: str
 
 
+class Brokered(NamedTuple):
+    """A credential that the broker hands out, for as long as the pod may have it."""
+
+    broker: bool = True
+
+
 class HealthCheck(NamedTuple):
     """How a member is asked for its health, beside what its answers to calls tell."""
 
@@ -76,7 +82,7 @@ class Cluster(NamedTuple):
     ca_bundle: bytes | None
     ca_file: str | None
     tls_server_name: str | None
-    credentials: TokenFile | CertFiles
+    credentials: TokenFile | CertFiles | Brokered
     labels: tuple[tuple[str, str], ...] = ()
     health: HealthCheck | None = None
     limits: ClusterLimits = ClusterLimits()
@@ -105,8 +111,8 @@ def _read_cluster(check: Check, value: object, path: str) -> Cluster | None:
     if item is None:
         return None
     name = check.label(item["name"], f"{path}.name")
-    server = _read_server(check, item["server"], f"{path}.server")
-    bundle = _read_ca_bundle(check, item["caBundle"], f"{path}.caBundle")
+    server = read_server(check, item["server"], f"{path}.server")
+    bundle = read_ca_bundle(check, item["caBundle"], f"{path}.caBundle")
     server_name: str | None = None
     if item.get("tlsServerName") is not None:
         server_name = check.text(
@@ -118,11 +124,14 @@ def _read_cluster(check: Check, value: object, path: str) -> Cluster | None:
     limits = _read_limits(check, item.get("limits"), f"{path}.limits")
     if name is None or server is None or bundle is None or credentials is None:
         return None
+    if name == HOME and isinstance(credentials, Brokered):
+        check.fail(f"{path}.credentials", "home is called with the pod's own token: name its file")
     url, host, port = server
     return Cluster(name, url, host, port, *bundle, server_name, credentials, labels, health, limits)
 
 
-def _read_server(check: Check, value: object, path: str) -> tuple[str, str, int] | None:
+def read_server(check: Check, value: object, path: str) -> tuple[str, str, int] | None:
+    """An https URL without a path: as it is written, its host and its port."""
     match = _SERVER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         check.fail(path, "must be https://host or https://host:port, without user, path or query")
@@ -140,9 +149,10 @@ def _read_server(check: Check, value: object, path: str) -> tuple[str, str, int]
     return match[0], host, port
 
 
-def _read_ca_bundle(
+def read_ca_bundle(
     check: Check, value: object, path: str
 ) -> tuple[bytes | None, str | None] | None:
+    """CA certificates, and where they are read if they are in a file; one of both."""
     if isinstance(value, Fields):
         item = check.fields(value, path, ("caFile",))
         ca_file = None if item is None else check.file_path(item["caFile"], f"{path}.caFile")
@@ -165,14 +175,23 @@ def _read_ca_bundle(
     return bundle, None
 
 
-def _read_credentials(check: Check, value: object, path: str) -> TokenFile | CertFiles | None:
-    forms = ({"tokenFile"}, {"certFile", "keyFile"})
+def _read_credentials(
+    check: Check, value: object, path: str
+) -> TokenFile | CertFiles | Brokered | None:
+    forms = ({"tokenFile"}, {"certFile", "keyFile"}, {"broker"})
     if not isinstance(value, Fields) or value.keys() not in forms:
-        remedy = 'must be exactly one of {"tokenFile"} and {"certFile", "keyFile"}'
+        remedy = (
+            'must be exactly one of {"tokenFile"}, {"certFile", "keyFile"} and {"broker": true}'
+        )
         check.fail(path, remedy)
         return None
     item = check.fields(value, path, tuple(value))
     if item is None:
+        return None
+    if "broker" in item:
+        if item["broker"] is True:
+            return Brokered()
+        check.fail(f"{path}.broker", "must be true")
         return None
     files = {key: check.file_path(file, f"{path}.{key}") for key, file in item.items()}
     token, cert, key = map(files.get, ("tokenFile", "certFile", "keyFile"))

@@ -19,7 +19,7 @@ from sidecar.credentials import (
     parse_audiences,
 )
 from sidecar.log import LineWriter
-from sidecar.policy.snapshot import CertFiles, TokenFile
+from sidecar.policy.snapshot import Brokered, CertFiles, TokenFile
 from tests.sidecar.test_mint import mint_into
 from tests.sidecar.test_watched_file import swap
 
@@ -366,3 +366,12 @@ def test_a_poll_costs_next_to_nothing(tmp_path: Path) -> None:
             credential.poll(1e6 + second)
     # Once because the last time is long ago, once a minute later.
     assert opened == 2
+
+
+def test_without_a_broker_there_is_none_of_its_credentials() -> None:
+    credential = open_credential(Brokered(), cluster="eu-1")
+    assert not credential.poll()
+    assert not credential.ready
+    assert credential.header() is None
+    assert credential.api_audiences() is None
+    assert credential.problem.startswith("its credentials come from the broker")

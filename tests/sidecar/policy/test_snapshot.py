@@ -14,6 +14,7 @@ from sidecar.policy.snapshot import (
     TokenFile,
     parse_snapshot,
 )
+from sidecar.policy.snapshot_broker import Broker
 from sidecar.policy.snapshot_routes import Match, Route, RouteMember
 from sidecar.policy.snapshot_tenant import Tenant
 
@@ -62,6 +63,7 @@ ROUTE: dict[str, Any] = {
     "match": [{"groups": [""], "resources": ["pods", "pods/*"]}],
     "to": {"members": [{"cluster": "east"}]},
 }
+BROKER = {"server": "https://broker:8444", "caBundle": BUNDLE}
 REMOVED = object()
 
 
@@ -126,6 +128,22 @@ def test_a_tenant_and_routes() -> None:
     assert found.routes == (Route("builds", 100, (match,), (RouteMember("east"),)),)
 
 
+def test_a_broker() -> None:
+    document = changed("clusters/1/credentials", {"broker": True}) | {"broker": BROKER}
+    found = parse_snapshot(json.dumps(document).encode())
+    assert isinstance(found, Snapshot)
+    assert found.broker == Broker("https://broker:8444", "broker", 8444, PEM)
+
+
+def test_a_broker_that_no_cluster_needs() -> None:
+    found = parse_snapshot(json.dumps(GOOD | {"broker": BROKER}).encode())
+    assert isinstance(found, Snapshot)
+    assert found.broker is not None
+    found = parse_snapshot(json.dumps(GOOD | {"broker": None}).encode())
+    assert isinstance(found, Snapshot)
+    assert found.broker is None
+
+
 @pytest.mark.parametrize(
     ("path", "value", "error"),
     [
@@ -146,6 +164,12 @@ def test_a_tenant_and_routes() -> None:
         ("tenant", REMOVED, "tenant: is missing"),
         ("routes", None, "routes: must be a list of 0 to 1000"),
         ("routes", [ROUTE, ROUTE], "routes[1].name: 'builds' stands twice"),
+        ("broker", BROKER | {"server": ""}, "broker.server: must be https://host"),
+        (
+            "clusters/1/credentials",
+            {"broker": True},
+            "broker: is missing: cluster 'east' needs it",
+        ),
         ("extra", 1, "extra: is not a field of version 1: remove it"),
         ("clusters/1/server", "http://a", "clusters[1].server: must be https://host"),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from sidecar.policy.fields import Check, read_json
 from sidecar.policy.snapshot_clusters import (
+    Brokered,
     CertFiles,
     Cluster,
     ClusterLimits,
@@ -90,6 +91,20 @@ def test_good_clusters() -> None:
         ),
         [],
     )
+
+
+def test_a_credential_of_the_broker() -> None:
+    found, errors = read(changed("credentials", {"broker": True}))
+    assert found is not None
+    assert not errors
+    assert found[1].credentials == Brokered()
+
+
+def test_home_has_its_credential_in_a_file() -> None:
+    _, errors = read([HOME | {"credentials": {"broker": True}}])
+    assert errors == [
+        "clusters[0].credentials: home is called with the pod's own token: name its file"
+    ]
 
 
 @pytest.mark.parametrize("key", ["tlsServerName", "labels", "healthCheck", "limits"])
@@ -194,6 +209,9 @@ def test_lists_that_are_refused(value: object, error: str) -> None:
         ("credentials/certFile", "", "clusters[1].credentials.certFile: must be"),
         ("credentials", {"tokenFile": "t"}, "clusters[1].credentials.tokenFile: must"),
         ("credentials", {"token": "secret"}, "clusters[1].credentials: must be"),
+        ("credentials", {"broker": False}, "clusters[1].credentials.broker: must be true"),
+        ("credentials", {"broker": 1}, "clusters[1].credentials.broker: must be true"),
+        ("credentials", {"broker": True, "tokenFile": "/t"}, "clusters[1].credentials: must be"),
         ("labels", [], "labels: must be an object of at most 64 labels"),
         ("labels", {f"l{n}": "" for n in range(65)}, "labels: must be an object of at most 64"),
         ("labels", {"-a": "b"}, "labels: must have label keys"),
