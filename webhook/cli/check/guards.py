@@ -8,10 +8,10 @@ from typing import Final
 
 from webhook.admission.environment import ServerSettings
 from webhook.admission.outcome import RawObject
-from webhook.cli.check.comparison import list_differences
 from webhook.cli.check.facts import Facts
 from webhook.cli.check.finding import Finding, Reporter, list_some
-from webhook.cli.check.guard_settings import UnreadableError, read_guard_settings
+from webhook.enforcement.comparison import list_differences
+from webhook.guards.reading import UnreadableError, read_guard_settings
 from webhook.guards.rendering import make_guards
 from webhook.guards.settings import GuardSettings
 

@@ -12,10 +12,10 @@ from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION, LABEL_OPT_O
 from webhook.admission.outcome import Namespace, RawObject, read_namespace
 from webhook.cli.check.facts import Facts, NamespaceFacts
 from webhook.cli.check.finding import Finding, Reporter, list_some
-from webhook.cli.check.guard_settings import PODS_GUARD, UnreadableError, read_images
 from webhook.cli.check.trial import judge_trial
 from webhook.enforcement.report import Enforcement, Home, report_enforcement
 from webhook.enforcement.stored_pod import has_sidecar
+from webhook.guards.reading import PODS_GUARD, UnreadableError, read_images
 
 GROUP: Final = "namespaces"
 _VALUES: Final = {

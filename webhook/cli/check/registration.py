@@ -15,9 +15,9 @@ from cryptography import x509
 from webhook.admission.environment import ServerSettings
 from webhook.admission.outcome import RawObject
 from webhook.admission.registration import MODES, NAME, build_registration, find_path
-from webhook.cli.check.comparison import list_differences
 from webhook.cli.check.facts import Facts
 from webhook.cli.check.finding import Finding, Reporter, list_some
+from webhook.enforcement.comparison import list_differences
 
 GROUP: Final = "webhook"
 _SOON: Final = timedelta(days=7)

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import Final
 
 from webhook.admission.outcome import RawObject
-from webhook.cli.check.guard_settings import PODS_GUARD, UnreadableError, read_images
 from webhook.cli.install.readiness import read_sidecar_image
+from webhook.guards.reading import PODS_GUARD, UnreadableError, read_images
 from webhook.install.names import WEBHOOK
 from webhook.kube import Kube, KubeError
 

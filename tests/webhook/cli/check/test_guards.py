@@ -7,8 +7,8 @@ import pytest
 
 from tests.webhook.cli.check.scene import CONTROL, SETTINGS, SIDECAR, make_facts, only, spoil, tell
 from webhook.cli.check.facts import Facts
-from webhook.cli.check.guard_settings import UnreadableError, read_guard_settings
 from webhook.cli.check.guards import check_guards, check_types
+from webhook.guards.reading import UnreadableError, read_guard_settings
 from webhook.guards.rendering import render_manifests
 from webhook.guards.settings import GuardSettings
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.webhook.cli.check.scene import CONTROL, SIDECAR, bare_pod
 from tests.webhook.cli.install.cluster import IMAGES, Cluster, wait_until
-from webhook.cli.check.guard_settings import read_images
+from webhook.guards.reading import read_images
 from webhook.install.names import WEBHOOK
 
 pytestmark = pytest.mark.apiserver

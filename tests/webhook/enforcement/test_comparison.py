@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhook.cli.check.comparison import list_differences
+from webhook.enforcement.comparison import list_differences
 
 
 @pytest.mark.parametrize(
