@@ -1,0 +1,204 @@
+"""Owns the reading of a Cluster: where a member is, how it is trusted, what is proven to it.
+
+Must not judge whether the Cluster may be used: its status says so.
+"""
+
+import base64
+import hashlib
+import re
+from typing import Final, NamedTuple
+
+from sidecar.policy.fields import DNS_SUBDOMAIN, Check
+from sidecar.policy.snapshot_clusters import read_clusters
+from sidecar.policy.verdict import HOME
+from webhook.resources.conditions import is_true
+from webhook.resources.meta import Invalid, Meta, RawDocument, mapping, read_meta
+from webhook.resources.names import MEMBERS_FOLDER, OUR_PREFIX
+from webhook.resources.readings import as_fields, given, problems_of
+
+ACCEPTED: Final = "Accepted"
+READY: Final = "Ready"
+ENFORCED: Final = "Enforced"
+AUDIENCE_PREFIX: Final = "mca.io/cluster/"
+# Kubernetes' own limits of a projected token.
+MIN_EXPIRATION_S: Final = 600
+MAX_EXPIRATION_S: Final = 86_400
+USUAL_EXPIRATION_S: Final = 3600
+AUDIENCE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}$"
+
+_AUDIENCE: Final = re.compile(AUDIENCE_PATTERN)
+_SPARED_LABELS: Final = re.compile(r"(?:[a-z0-9.-]+\.)?(?:kubernetes|k8s)\.io/")
+_MAX_LABELS: Final = 64
+_HOME: Final = {
+    "name": HOME,
+    "server": "https://kubernetes.default.svc",
+    "caBundle": {"caFile": "/ca.crt"},
+    "credentials": {"tokenFile": "/token"},
+}
+_PLACES: Final = {
+    "clusters[1].name": "metadata.name",
+    "clusters[1].labels": "metadata.labels",
+    "clusters[1]": "spec",
+}
+
+
+class Audience(NamedTuple):
+    """A projected token with this audience, which the member trusts. "": one made of the uid."""
+
+    name: str = ""
+
+
+class TokenRequest(NamedTuple):
+    """Short-lived tokens that the broker mints on the member, by the credential in a Secret."""
+
+    secret: str
+    expiration_s: int = USUAL_EXPIRATION_S
+
+
+class SecretRef(NamedTuple):
+    """What stands in a Secret of MCA's own namespace, handed out by the broker."""
+
+    secret: str
+
+
+Credentials = Audience | TokenRequest | SecretRef
+
+
+class Cluster(NamedTuple):
+    """A member. `labels`, `health_check` and `limits` are as a snapshot has them."""
+
+    meta: Meta
+    server: str
+    ca_bundle: str
+    credentials: Credentials
+    tls_server_name: str = ""
+    labels: dict[str, str] = {}  # noqa: RUF012 - nobody writes into it
+    health_check: RawDocument | None = None
+    limits: RawDocument | None = None
+    accepted: bool = False
+    enforced: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @property
+    def audience(self) -> str:
+        """The audience of the tokens that it is shown; "" where others are shown."""
+        if not isinstance(self.credentials, Audience):
+            return ""
+        return self.credentials.name or f"{AUDIENCE_PREFIX}{self.meta.uid}"
+
+    @property
+    def secret(self) -> str:
+        """The Secret that its credentials come from; "" where nothing is stored."""
+        return "" if isinstance(self.credentials, Audience) else self.credentials.secret
+
+    @property
+    def pem(self) -> bytes:
+        """Its CA certificates."""
+        return base64.b64decode(self.ca_bundle)
+
+    @property
+    def ca_digest(self) -> str:
+        """By which a pod and the broker tell that they mean the same CA."""
+        return hashlib.sha256(self.pem).hexdigest()
+
+
+def parse_cluster(document: RawDocument) -> Cluster | Invalid:
+    """The Cluster, or all that is wrong with it."""
+    meta = read_meta(document)
+    spec = mapping(document.get("spec"))
+    labels = _choose_labels(meta.labels)
+    problems = [*_judge_member(meta.name, spec, labels)]
+    if meta.name == HOME:
+        problems.append("metadata.name: home is the cluster that pods run in: take another name")
+    credentials = _read_credentials(spec.get("credentials"))
+    if isinstance(credentials, str):
+        problems.append(credentials)
+    if problems or isinstance(credentials, str):
+        return Invalid(meta, tuple(problems))
+    return Cluster(
+        meta,
+        spec["server"],
+        spec["caBundle"],
+        credentials,
+        spec.get("tlsServerName") or "",
+        labels,
+        spec.get("healthCheck"),
+        spec.get("limits"),
+        accepted=is_true(document, ACCEPTED),
+        enforced=is_true(document, ENFORCED),
+    )
+
+
+def token_file(name: str) -> str:
+    """Where a sidecar finds the token that it shows to this member."""
+    return f"{MEMBERS_FOLDER}/{name}/token"
+
+
+def _judge_member(name: str, spec: RawDocument, labels: dict[str, str]) -> tuple[str, ...]:
+    member = given(
+        name=name,
+        server=spec.get("server"),
+        caBundle=spec.get("caBundle"),
+        credentials={"tokenFile": token_file(name)},
+        tlsServerName=spec.get("tlsServerName"),
+        labels=labels,
+        healthCheck=spec.get("healthCheck"),
+        limits=spec.get("limits"),
+    )
+    check = Check()
+    read_clusters(check, as_fields([_HOME, member]))
+    if isinstance(spec.get("caBundle"), dict):
+        check.fail("clusters[1].caBundle", "must be the CA certificates as base64 of PEM")
+    # Of a name that is no label, its path below the members' folder says nothing more.
+    check.errors = [told for told in check.errors if ".credentials" not in told]
+    return problems_of(check, _PLACES)
+
+
+def _choose_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Those that somebody chose for the cluster, and no more than a snapshot holds."""
+    chosen = sorted(key for key in labels if _SPARED_LABELS.match(key) is None)
+    return {key: labels[key] for key in chosen[:_MAX_LABELS]}
+
+
+def _read_credentials(value: object) -> Credentials | str:
+    """The credentials, or what is wrong with them."""
+    raw = mapping(value)
+    forms = [key for key in ("audience", "tokenRequest", "secretRef") if raw.get(key) is not None]
+    if len(forms) != 1:
+        return "spec.credentials: must be exactly one of audience, tokenRequest and secretRef"
+    form = mapping(raw[forms[0]])
+    if forms == ["audience"]:
+        return _read_audience(form.get("name"))
+    path = "spec.credentials.secretRef"
+    if forms == ["tokenRequest"]:
+        path = "spec.credentials.tokenRequest.secretRef"
+    secret = (
+        form.get("name") if forms == ["secretRef"] else mapping(form.get("secretRef")).get("name")
+    )
+    if not isinstance(secret, str) or DNS_SUBDOMAIN.fullmatch(secret) is None:
+        return f"{path}.name: must be the name of a Secret in MCA's own namespace"
+    if forms == ["secretRef"]:
+        return SecretRef(secret)
+    expiration = form.get("expirationSeconds", USUAL_EXPIRATION_S)
+    if not isinstance(expiration, int) or not MIN_EXPIRATION_S <= expiration <= MAX_EXPIRATION_S:
+        return (
+            "spec.credentials.tokenRequest.expirationSeconds: "
+            f"must be a whole number from {MIN_EXPIRATION_S} to {MAX_EXPIRATION_S}"
+        )
+    return TokenRequest(secret, expiration)
+
+
+def _read_audience(name: object) -> Audience | str:
+    if name is None or name == "":
+        return Audience()
+    if not isinstance(name, str) or _AUDIENCE.fullmatch(name) is None:
+        return "spec.credentials.audience.name: must be letters, digits and ._:/- (253 at most)"
+    if name.startswith(OUR_PREFIX):
+        return (
+            "spec.credentials.audience.name: mca.io/… is for MCA itself: "
+            f"leave the name out for {AUDIENCE_PREFIX}<uid>"
+        )
+    return Audience(name)

@@ -1,0 +1,52 @@
+"""Owns the names of the custom resources, and of what is written about them.
+
+Must not know what is done with them.
+"""
+
+from typing import Final, Literal
+
+GROUP: Final = "mca.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+ROOT: Final = f"/apis/{API_VERSION}"
+CATEGORY: Final = "mca"
+
+Kind = Literal["Cluster", "Tenant", "Route"]
+PLURALS: Final[dict[Kind, str]] = {"Cluster": "clusters", "Tenant": "tenants", "Route": "routes"}
+# Lists over all of them.
+CLUSTERS_PATH: Final = f"{ROOT}/clusters"
+TENANTS_PATH: Final = f"{ROOT}/tenants"
+ROUTES_PATH: Final = f"{ROOT}/routes"
+
+# Only admins and the controller set them: the guard mca-namespace-labels sees to that.
+OUR_PREFIX: Final = f"{GROUP}/"
+LABEL_INJECTION: Final = "mca.io/injection"
+LABEL_BOUNDARY: Final = "mca.io/boundary"
+LABEL_TENANT: Final = "mca.io/tenant"
+TENANT_UID: Final = "mca.io/tenant-uid"
+REVISION: Final = "mca.io/revision"
+FINALIZER: Final = "mca.io/tenant"
+OUR_LABELS: Final = {
+    "app.kubernetes.io/name": "mca",
+    "app.kubernetes.io/component": "controller",
+    "app.kubernetes.io/part-of": "mca",
+}
+
+# The ConfigMap with a namespace's snapshot, and the RoleBinding that lets its accounts read it.
+POLICY: Final = "mca-policy"
+POLICY_KEY: Final = "snapshot.v1.json"
+POLICY_READER: Final = "mca-policy-reader"
+
+SYSTEM_NAMESPACE: Final = "mca-system"
+BROKER_SERVICE: Final = "mca-broker"
+BROKER_PORT: Final = 8444
+BROKER_AUDIENCE: Final = "mca.io/broker"
+CREDENTIALS_TYPE: Final = "mca.io/cluster-credentials"
+# Where the sidecar finds its projected tokens for members: <name>/token.
+MEMBERS_FOLDER: Final = "/var/run/mca/members"
+
+
+def object_path(kind: Kind, name: str, namespace: str = "") -> str:
+    """The API's path of one object."""
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"{ROOT}{where}/{PLURALS[kind]}/{name}"
