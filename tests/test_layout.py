@@ -46,7 +46,9 @@ NEVER_LOADED = (
     "prometheus_client",
 )
 # What the control plane may use of the sidecar, beside its policy.
-SHARED_LEAVES = ("sidecar.policy", "sidecar.log", "sidecar.metrics", "sidecar.status")
+SHARED_LEAVES = (
+    "sidecar.policy", "sidecar.log", "sidecar.metrics", "sidecar.secret", "sidecar.status",
+)  # fmt: skip
 FRONT_DOORS = ("admission", "controller", "agents")
 SAYS_NOTHING = frozenset(
     {"utils", "util", "common", "helpers", "helper", "manager", "core", "misc"}
