@@ -13,11 +13,10 @@ from typing import Final
 from cryptography import x509
 
 from webhook.admission.environment import ServerSettings
-from webhook.admission.outcome import RawObject
-from webhook.admission.registration import MODES, NAME, build_registration, find_path
+from webhook.admission.registration import NAME
 from webhook.cli.check.facts import Facts
 from webhook.cli.check.finding import Finding, Reporter, list_some
-from webhook.enforcement.comparison import list_differences
+from webhook.enforcement.registered import find_deviation, list_bundles
 
 GROUP: Final = "webhook"
 _SOON: Final = timedelta(days=7)
@@ -31,44 +30,14 @@ def check_registration(facts: Facts) -> Iterator[Finding]:
     if registration is None:
         yield report.fail(f"there is no MutatingWebhookConfiguration {NAME}", _INSTALL)
         return
-    webhooks = {item["name"]: item for item in registration.get("webhooks") or ()}
-    expected = _expect(webhooks, facts.system)
-    if missing := sorted(expected.keys() - webhooks.keys()):
+    missing, differences = find_deviation(registration, facts.system)
+    if missing:
         yield report.fail(f"{NAME} has no webhook {', '.join(missing)}", _INSTALL)
         return
-    differences = [
-        f"{name}: {path}"
-        for name, entry in expected.items()
-        for path in list_differences(entry, _strip(webhooks[name]))
-    ]
-    if foreign := sorted(webhooks.keys() - expected.keys()):
-        differences += [f"{name} is not MCA's" for name in foreign]
     if differences:
         yield report.fail(f"{NAME} was changed: {list_some(differences)}", _INSTALL)
     else:
         yield report.ok(f"{NAME} is as MCA makes it, failurePolicy Fail")
-
-
-def _expect(webhooks: dict[str, RawObject], system: str) -> dict[str, RawObject]:
-    """The entries, for this address."""
-    built = build_registration({"service": {}}, "", (system,))
-    entries = {}
-    for mode, entry in zip(MODES, built["webhooks"], strict=True):
-        stored = (webhooks.get(entry["name"]) or {}).get("clientConfig") or {}
-        entries[entry["name"]] = {**entry, "clientConfig": _expect_address(stored, mode)}
-    return entries
-
-
-def _expect_address(stored: RawObject, mode: str) -> RawObject:
-    path = find_path(mode)
-    if url := stored.get("url"):
-        return {"url": f"{str(url).removesuffix(path)}{path}"}
-    return {"service": {**(stored.get("service") or {}), "path": path}}
-
-
-def _strip(webhook: RawObject) -> RawObject:
-    address = {key: value for key, value in webhook["clientConfig"].items() if key != "caBundle"}
-    return {**webhook, "clientConfig": address}
 
 
 def check_bundle(facts: Facts) -> Iterator[Finding]:
@@ -77,9 +46,7 @@ def check_bundle(facts: Facts) -> Iterator[Finding]:
     registration = facts.registration.read()
     if registration is None:
         return
-    bundles = {
-        str(item["clientConfig"].get("caBundle") or "") for item in registration.get("webhooks", ())
-    }
+    bundles = list_bundles(registration)
     if "" in bundles:
         yield report.fail(
             "the caBundle is empty: the API server trusts no certificate of the webhook",
