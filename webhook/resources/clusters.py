@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from sidecar.policy.fields import DNS_SUBDOMAIN, Check
 from sidecar.policy.snapshot_clusters import read_clusters
 from sidecar.policy.verdict import HOME
-from webhook.resources.conditions import is_true
+from webhook.resources.conditions import is_true_now
 from webhook.resources.meta import Invalid, Meta, RawDocument, mapping, read_meta
 from webhook.resources.names import MEMBERS_FOLDER, OUR_PREFIX
 from webhook.resources.readings import as_fields, given, problems_of
@@ -19,6 +19,7 @@ from webhook.resources.readings import as_fields, given, problems_of
 ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
 ENFORCED: Final = "Enforced"
+RESERVED_PREFIX: Final = "mca-"
 AUDIENCE_PREFIX: Final = "mca.io/cluster/"
 # Kubernetes' own limits of a projected token.
 MIN_EXPIRATION_S: Final = 600
@@ -111,8 +112,8 @@ def parse_cluster(document: RawDocument) -> Cluster | Invalid:
     spec = mapping(document.get("spec"))
     labels = _choose_labels(meta.labels)
     problems = [*_judge_member(meta.name, spec, labels)]
-    if meta.name == HOME:
-        problems.append("metadata.name: home is the cluster that pods run in: take another name")
+    if meta.name == HOME or meta.name.startswith(RESERVED_PREFIX):
+        problems.append("metadata.name: home and mca-… are for MCA itself: take another name")
     credentials = _read_credentials(spec.get("credentials"))
     if isinstance(credentials, str):
         problems.append(credentials)
@@ -127,8 +128,8 @@ def parse_cluster(document: RawDocument) -> Cluster | Invalid:
         labels,
         spec.get("healthCheck"),
         spec.get("limits"),
-        accepted=is_true(document, ACCEPTED),
-        enforced=is_true(document, ENFORCED),
+        accepted=is_true_now(document, ACCEPTED),
+        enforced=is_true_now(document, ENFORCED),
     )
 
 

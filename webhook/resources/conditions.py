@@ -54,6 +54,17 @@ def is_true(document: RawDocument, type_: str) -> bool:
     return condition is not None and condition.status is True
 
 
+def is_true_now(document: RawDocument, type_: str) -> bool:
+    """Whether a condition holds that was found of the object as it is, not of an earlier one."""
+    condition = read_conditions(document).get(type_)
+    generation = mapping(document.get("metadata")).get("generation", 0)
+    return (
+        condition is not None
+        and condition.status is True
+        and condition.observed_generation == generation
+    )
+
+
 def render_conditions(
     conditions: Iterable[Condition], document: RawDocument, now: str
 ) -> list[RawDocument]:

@@ -42,6 +42,8 @@ BROKER_SERVICE: Final = "mca-broker"
 BROKER_PORT: Final = 8444
 BROKER_AUDIENCE: Final = "mca.io/broker"
 CREDENTIALS_TYPE: Final = "mca.io/cluster-credentials"
+# Stands in a snapshot for clusters that a route names and that cannot be used.
+CLOSED: Final = "mca-closed"
 # Where the sidecar finds its projected tokens for members: <name>/token.
 MEMBERS_FOLDER: Final = "/var/run/mca/members"
 

@@ -1,0 +1,133 @@
+"""Owns the verdict on each route of a namespace, and how it stands in the snapshot.
+
+A route to a cluster that cannot be used is closed: its calls fail, for a client that was sent to
+another cluster must not find itself at home instead. Must not know sizes.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from webhook.controller.compiling.guarded_kinds import guarded_kinds
+from webhook.controller.compiling.members import Members
+from webhook.controller.compiling.verdicts import (
+    INVALID,
+    MEMBER_NOT_ENFORCED,
+    PARTLY,
+    TAKEN,
+    TOO_MANY,
+    Verdict,
+)
+from webhook.resources.meta import Invalid, RawDocument, documents, text_list
+from webhook.resources.names import CLOSED
+from webhook.resources.routes import Route, list_clusters
+from webhook.resources.tenants import AdminRoute, Tenant
+
+# Above every Route's.
+ADMIN_PRIORITY: Final = 1000
+# No Route's name has a dot in it.
+ADMIN_PREFIX: Final = "admin."
+MAX_ROUTES: Final = 100
+_SHOWN_KINDS: Final = 4
+
+
+class Judged(NamedTuple):
+    """A route with its verdict; without an entry it is not in the snapshot."""
+
+    name: str
+    verdict: Verdict
+    entry: RawDocument | None = None
+
+
+class Ground(NamedTuple):
+    """What routes are judged by. `guarded`: the namespace's boundary is enforced."""
+
+    tenant: Tenant
+    members: Members
+    guarded: bool
+
+
+def judge_routes(routes: Sequence[Route | Invalid], ground: Ground) -> list[Judged]:
+    """Routes of the namespace, the first that count first."""
+    judged = [
+        Judged(route.name, Verdict(False, INVALID, "; ".join(route.problems)))
+        for route in routes
+        if isinstance(route, Invalid)
+    ]
+    good = [route for route in routes if isinstance(route, Route)]
+    good.sort(key=lambda route: (-route.priority, route.name))
+    for route in good[:MAX_ROUTES]:
+        raw = {"priority": route.priority, "match": list(route.match), "to": route.to}
+        judged.append(_judge(route.name, route.name, raw, ground))
+    message = (
+        f"the namespace has more than {MAX_ROUTES} Routes, and those of the lowest priority are "
+        "left out: remove some, or put more entries into one's match"
+    )
+    return judged + [
+        Judged(route.name, Verdict(False, TOO_MANY, message)) for route in good[MAX_ROUTES:]
+    ]
+
+
+def judge_admin_routes(routes: tuple[AdminRoute, ...], ground: Ground) -> list[Judged]:
+    """Routes of the Tenant itself, the first that count first."""
+    judged = []
+    for route in sorted(routes, key=lambda route: -route.priority):
+        if route.problems:
+            told = Verdict(False, INVALID, "; ".join(route.problems))
+            judged.append(Judged(route.name, told))
+            continue
+        raw = {**route.entry, "priority": ADMIN_PRIORITY + route.priority}
+        judged.append(_judge(route.name, f"{ADMIN_PREFIX}{route.name}", raw, ground))
+    return judged
+
+
+def _judge(name: str, entry_name: str, raw: RawDocument, ground: Ground) -> Judged:
+    to: RawDocument = raw["to"]
+    stand_ins = text_list(to.get("standIns"))
+    members = list_clusters({"members": to["members"]})
+    matches = documents(raw["match"])
+    refused = _first(ground, members, matches)
+    if refused is not None:
+        message = f"{refused.message}. Its calls fail until then"
+        closed = {"members": [{"cluster": CLOSED}]}
+        return Judged(
+            name,
+            refused._replace(message=message),
+            {**raw, "name": entry_name, "to": closed},
+        )
+    found = {each: _first(ground, (each,), matches) for each in stand_ins}
+    left_out = [verdict.message for verdict in found.values() if verdict is not None]
+    entry = {**raw, "name": entry_name}
+    if not left_out:
+        return Judged(name, TAKEN, entry)
+    kept = [each for each, verdict in found.items() if verdict is None]
+    told = f"without a stand-in: {'; '.join(left_out)}"
+    return Judged(name, Verdict(True, PARTLY, told), {**entry, "to": {**to, "standIns": kept}})
+
+
+def _first(
+    ground: Ground, clusters: tuple[str, ...], matches: tuple[RawDocument, ...]
+) -> Verdict | None:
+    """The first reason why one of these clusters may not serve this."""
+    for name in clusters:
+        verdict = ground.members.judge(name, ground.tenant)
+        if verdict is None:
+            verdict = _judge_guards(ground, name, matches)
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def _judge_guards(ground: Ground, name: str, matches: tuple[RawDocument, ...]) -> Verdict | None:
+    cluster = ground.members.usable.get(name)
+    if not ground.guarded or cluster is None or cluster.enforced:
+        return None
+    kinds = [*dict.fromkeys(kind for match in matches for kind in guarded_kinds(match))]
+    if not kinds:
+        return None
+    shown = ", ".join([*kinds[:_SHOWN_KINDS], "…"] if len(kinds) > _SHOWN_KINDS else kinds)
+    return Verdict(
+        False,
+        MEMBER_NOT_ENFORCED,
+        f"the Cluster {name!r} has no guards of MCA, and an enforced namespace may not have "
+        f"{shown} there: match other kinds, or ask an admin to run mca cluster add",
+    )
