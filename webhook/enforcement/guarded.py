@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from webhook.admission.outcome import RawObject
+from webhook.admission.registration import NAME
 from webhook.enforcement.comparison import list_differences
 from webhook.enforcement.registered import find_deviation, list_bundles
 from webhook.guards.reading import UnreadableError, read_guard_settings
@@ -17,6 +18,8 @@ from webhook.guards.settings import GuardSettings
 GUARD_NAMES: Final = tuple(
     guard.name for guard in make_guards(GuardSettings(image=f"mca@sha256:{'0' * 64}"))
 )
+# By which the webhook is registered.
+REGISTRATION: Final = NAME
 _POLICY: Final = "ValidatingAdmissionPolicy"
 _SHOWN: Final = 3
 
