@@ -8,7 +8,8 @@ a tenant a namespace would have the whole of home. Must not write: the controlle
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from webhook.resources.meta import Invalid, Meta, RawDocument, text_list
+from webhook.resources.choices import choice_matches
+from webhook.resources.meta import Invalid, Meta
 from webhook.resources.names import (
     LABEL_BOUNDARY,
     LABEL_INJECTION,
@@ -61,15 +62,7 @@ def judge_claim(
 
 def selects(tenant: Tenant, namespace: Meta) -> bool:
     """Whether the Tenant names the namespace, or its selector matches the labels."""
-    choice = tenant.namespaces
-    if namespace.name in choice.names:
-        return True
-    if not choice.labels and not choice.expressions:
-        return False
-    labels = namespace.labels
-    return all(labels.get(key) == value for key, value in choice.labels.items()) and all(
-        _expression_matches(expression, labels) for expression in choice.expressions
-    )
+    return choice_matches(tenant.namespaces, namespace)
 
 
 def is_system(name: str, system_namespace: str = SYSTEM_NAMESPACE) -> bool:
@@ -118,18 +111,3 @@ def _judge_tenant(tenant: Tenant | Invalid, namespace: Meta, uid: str | None) ->
             "or remove the label and the annotation"
         )
     return ""
-
-
-def _expression_matches(expression: RawDocument, labels: Mapping[str, str]) -> bool:
-    value = labels.get(str(expression.get("key")))
-    match expression.get("operator"):
-        case "In":
-            return value in text_list(expression.get("values"))
-        case "NotIn":
-            return value not in text_list(expression.get("values"))
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case _:
-            return False

@@ -8,26 +8,36 @@ import hashlib
 import re
 from typing import Final, NamedTuple
 
-from sidecar.policy.fields import DNS_SUBDOMAIN, Check
+from sidecar.policy.fields import Check
 from sidecar.policy.snapshot_clusters import read_clusters
 from sidecar.policy.verdict import HOME
 from webhook.resources.conditions import is_true_now
+from webhook.resources.credentials import (
+    AUDIENCE_PREFIX,
+    Audience,
+    Credentials,
+    SecretRef,
+    TokenRequest,
+    read_credentials,
+)
 from webhook.resources.meta import Invalid, Meta, RawDocument, mapping, read_meta
-from webhook.resources.names import MEMBERS_FOLDER, OUR_PREFIX
+from webhook.resources.names import MEMBERS_FOLDER
 from webhook.resources.readings import as_fields, given, problems_of
+
+__all__ = (
+    "Audience",
+    "Cluster",
+    "SecretRef",
+    "TokenRequest",
+    "parse_cluster",
+    "token_file",
+)
 
 ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
 ENFORCED: Final = "Enforced"
 RESERVED_PREFIX: Final = "mca-"
-AUDIENCE_PREFIX: Final = "mca.io/cluster/"
-# Kubernetes' own limits of a projected token.
-MIN_EXPIRATION_S: Final = 600
-MAX_EXPIRATION_S: Final = 86_400
-USUAL_EXPIRATION_S: Final = 3600
-AUDIENCE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}$"
 
-_AUDIENCE: Final = re.compile(AUDIENCE_PATTERN)
 _SPARED_LABELS: Final = re.compile(r"(?:[a-z0-9.-]+\.)?(?:kubernetes|k8s)\.io/")
 _MAX_LABELS: Final = 64
 _HOME: Final = {
@@ -41,28 +51,6 @@ _PLACES: Final = {
     "clusters[1].labels": "metadata.labels",
     "clusters[1]": "spec",
 }
-
-
-class Audience(NamedTuple):
-    """A projected token with this audience, which the member trusts. "": one made of the uid."""
-
-    name: str = ""
-
-
-class TokenRequest(NamedTuple):
-    """Short-lived tokens that the broker mints on the member, by the credential in a Secret."""
-
-    secret: str
-    expiration_s: int = USUAL_EXPIRATION_S
-
-
-class SecretRef(NamedTuple):
-    """What stands in a Secret of MCA's own namespace, handed out by the broker."""
-
-    secret: str
-
-
-Credentials = Audience | TokenRequest | SecretRef
 
 
 class Cluster(NamedTuple):
@@ -114,7 +102,7 @@ def parse_cluster(document: RawDocument) -> Cluster | Invalid:
     problems = [*_judge_member(meta.name, spec, labels)]
     if meta.name == HOME or meta.name.startswith(RESERVED_PREFIX):
         problems.append("metadata.name: home and mca-… are for MCA itself: take another name")
-    credentials = _read_credentials(spec.get("credentials"))
+    credentials = read_credentials(spec.get("credentials"))
     if isinstance(credentials, str):
         problems.append(credentials)
     if problems or isinstance(credentials, str):
@@ -162,44 +150,3 @@ def _choose_labels(labels: dict[str, str]) -> dict[str, str]:
     """Those that somebody chose for the cluster, and no more than a snapshot holds."""
     chosen = sorted(key for key in labels if _SPARED_LABELS.match(key) is None)
     return {key: labels[key] for key in chosen[:_MAX_LABELS]}
-
-
-def _read_credentials(value: object) -> Credentials | str:
-    """The credentials, or what is wrong with them."""
-    raw = mapping(value)
-    forms = [key for key in ("audience", "tokenRequest", "secretRef") if raw.get(key) is not None]
-    if len(forms) != 1:
-        return "spec.credentials: must be exactly one of audience, tokenRequest and secretRef"
-    form = mapping(raw[forms[0]])
-    if forms == ["audience"]:
-        return _read_audience(form.get("name"))
-    path = "spec.credentials.secretRef"
-    if forms == ["tokenRequest"]:
-        path = "spec.credentials.tokenRequest.secretRef"
-    secret = (
-        form.get("name") if forms == ["secretRef"] else mapping(form.get("secretRef")).get("name")
-    )
-    if not isinstance(secret, str) or DNS_SUBDOMAIN.fullmatch(secret) is None:
-        return f"{path}.name: must be the name of a Secret in MCA's own namespace"
-    if forms == ["secretRef"]:
-        return SecretRef(secret)
-    expiration = form.get("expirationSeconds", USUAL_EXPIRATION_S)
-    if not isinstance(expiration, int) or not MIN_EXPIRATION_S <= expiration <= MAX_EXPIRATION_S:
-        return (
-            "spec.credentials.tokenRequest.expirationSeconds: "
-            f"must be a whole number from {MIN_EXPIRATION_S} to {MAX_EXPIRATION_S}"
-        )
-    return TokenRequest(secret, expiration)
-
-
-def _read_audience(name: object) -> Audience | str:
-    if name is None or name == "":
-        return Audience()
-    if not isinstance(name, str) or _AUDIENCE.fullmatch(name) is None:
-        return "spec.credentials.audience.name: must be letters, digits and ._:/- (253 at most)"
-    if name.startswith(OUR_PREFIX):
-        return (
-            "spec.credentials.audience.name: mca.io/… is for MCA itself: "
-            f"leave the name out for {AUDIENCE_PREFIX}<uid>"
-        )
-    return Audience(name)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sidecar.policy.fields import Check
 from sidecar.policy.snapshot_tenant import read_tenant
+from webhook.resources.choices import NamespaceChoice, judge_choice, read_choice
 from webhook.resources.meta import (
     Invalid,
     Meta,
@@ -17,27 +18,11 @@ from webhook.resources.meta import (
     mapping,
     read_meta,
     text_list,
-    texts,
 )
-from webhook.resources.names import OUR_PREFIX
 from webhook.resources.readings import as_fields, given, problems_of
 from webhook.resources.routes import judge_route, list_clusters
 
-OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
-# Before the names of permissions that compiling makes.
-RESERVED_RULES: Final = "mca."
-
 _PLACES: Final = {"tenant.name": "metadata.name", "tenant": "spec"}
-
-
-class NamespaceChoice(NamedTuple):
-    """Which namespaces may be the tenant's, and what becomes of those that it made."""
-
-    names: tuple[str, ...] = ()
-    labels: dict[str, str] = {}  # noqa: RUF012 - nobody writes into it
-    expressions: tuple[RawDocument, ...] = ()
-    create: bool = False
-    reclaim: Literal["retain", "delete"] = "retain"
 
 
 class Owner(NamedTuple):
@@ -104,13 +89,13 @@ def parse_tenant(document: RawDocument) -> Tenant | Invalid:
     meta = read_meta(document)
     spec = mapping(document.get("spec"))
     choice = mapping(spec.get("namespaces"))
-    problems = (*_judge_rules(meta.name, spec), *_judge_words(spec), *_judge_choice(choice))
+    problems = (*_judge_rules(meta.name, spec), *_judge_words(spec), *judge_choice(choice))
     if problems:
         return Invalid(meta, problems)
     return Tenant(
         meta,
         mode=spec.get("mode", "enforce"),
-        namespaces=_read_choice(choice),
+        namespaces=read_choice(choice),
         boundary=spec.get("boundary", "enforced"),
         clusters=tuple(dict.fromkeys(text_list(spec.get("clusters")))),
         permissions=documents(spec.get("permissions")),
@@ -139,11 +124,7 @@ def _judge_rules(name: str, spec: RawDocument) -> tuple[str, ...]:
         limits=spec.get("limits"),
     )
     check = Check()
-    tenant = read_tenant(check, as_fields(rules))
-    for index, permission in enumerate(tenant.permissions if tenant else ()):
-        if permission.name.startswith(RESERVED_RULES):
-            path = f"tenant.permissions[{index}].name"
-            check.fail(path, f"{RESERVED_RULES}… is for MCA itself: take another name")
+    read_tenant(check, as_fields(rules))
     return problems_of(check, _PLACES)
 
 
@@ -168,39 +149,6 @@ def _judge_words(spec: RawDocument) -> list[str]:
                 f"spec.owners[{index}]: must be a User, a Group or a ServiceAccount with its name"
             )
     return problems
-
-
-def _judge_choice(choice: RawDocument) -> list[str]:
-    selector = mapping(choice.get("selector"))
-    expressions = documents(selector.get("matchExpressions"))
-    keys = [*texts(selector.get("matchLabels")), *(str(entry.get("key")) for entry in expressions)]
-    path = "spec.namespaces.selector"
-    problems = []
-    if any(not key.startswith(OUR_PREFIX) for key in keys):
-        problems.append(f"{path}: must use labels of mca.io/ only: tenants can set others")
-    if "selector" in choice and not keys:
-        problems.append(f"{path}: is empty and would take every namespace: name a label")
-    for entry in expressions:
-        operator, values = entry.get("operator"), text_list(entry.get("values"))
-        if operator not in OPERATORS or (operator in OPERATORS[:2]) != bool(values):
-            problems.append(
-                f"{path}.matchExpressions: must be In or NotIn with values, or Exists or "
-                "DoesNotExist without"
-            )
-    if choice.get("reclaim", "retain") not in ("retain", "delete"):
-        problems.append("spec.namespaces.reclaim: must be one of retain, delete")
-    return problems
-
-
-def _read_choice(choice: RawDocument) -> NamespaceChoice:
-    selector = mapping(choice.get("selector"))
-    return NamespaceChoice(
-        tuple(dict.fromkeys(text_list(choice.get("names")))),
-        texts(selector.get("matchLabels")),
-        documents(selector.get("matchExpressions")),
-        choice.get("create") is True,
-        choice.get("reclaim", "retain"),
-    )
 
 
 def _read_routes(value: object) -> tuple[AdminRoute, ...]:

@@ -61,7 +61,7 @@ def build_document(
         "clusters": clusters,
         "routes": list(routes),
     }
-    if broker is not None and any(member.secret for member in members):
+    if broker is not None:  # sidecars report to it, too
         document["broker"] = {"server": broker.server, "caBundle": broker.ca_bundle}
     return document
 

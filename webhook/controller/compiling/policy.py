@@ -53,7 +53,7 @@ def compile_policy(case: Case) -> Compiled:
     if case.claim.denied:
         return _deny_all(case, Verdict(False, NO_TENANT, case.claim.denied))
     if case.claim.tenant is None:
-        document = build_document(case.namespace.name, None)
+        document = build_document(case.namespace.name, None, broker=case.broker)
         return _finish(document, _judge_alike(case, Verdict(False, NO_TENANT, _NOBODYS)))
     return _compile_tenant(case.claim.tenant, case)
 
@@ -112,7 +112,7 @@ def _leave_out(routes: Sequence[Judged], left_out: set[str]) -> list[Judged]:
 
 def _deny_all(case: Case, verdict: Verdict) -> Compiled:
     """Guards, no namespace and no permission: how a tenant that is lost is written."""
-    document = build_document(case.namespace.name, closed_tenant(case))
+    document = build_document(case.namespace.name, closed_tenant(case), broker=case.broker)
     return _finish(document, _judge_alike(case, verdict), (verdict.message,))
 
 

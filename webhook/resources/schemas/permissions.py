@@ -1,0 +1,101 @@
+"""Owns the schemas of what a tenant's pods may do: permissions, cluster resources, limits.
+
+Must not decide.
+"""
+
+from webhook.resources.meta import RawDocument
+from webhook.resources.schemas.forms import array, choice, fields, rule, text, whole
+from webhook.resources.schemas.selectors import (
+    METHODS,
+    VERBS,
+    callers,
+    groups,
+    objects,
+    resources,
+    verbs,
+)
+
+_MAX_CALLS = 1_000_000
+_RULE_NAME = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+
+
+def permission() -> RawDocument:
+    words = ", ".join(f"'{verb}'" for verb in ("*", *VERBS))
+    methods = ", ".join(f"'{method}'" for method in ("*", *METHODS))
+    return fields(
+        "One rule, on resources, or on paths that are none.",
+        {
+            "name": _name(),
+            "effect": choice("Whether it allows or denies.", "allow", "deny"),
+            "verbs": verbs(
+                "Verbs, or HTTP methods in lower case with nonResourcePaths.",
+                (*VERBS, *METHODS),
+            ),
+            "groups": groups(),
+            "resources": resources(),
+            **objects(),
+            **callers(),
+            "nonResourcePaths": array(
+                "Paths that are no resources, or patterns with *.",
+                text("A path.", most=253, pattern="^[/*][!-)*+-~]*$"),
+                64,
+                least=1,
+            ),
+        },
+        ("name", "effect", "verbs"),
+        rule(
+            "has(self.nonResourcePaths) ? !has(self.groups) && !has(self.resources) && "
+            "!has(self.namespaces) && !has(self.names) : has(self.groups) && has(self.resources)",
+            "names either groups and resources, or nonResourcePaths",
+        ),
+        rule(
+            f"self.verbs.all(v, v in (has(self.nonResourcePaths) ? [{methods}] : [{words}]))",
+            f"must be * or {', '.join(VERBS)}; with nonResourcePaths * or {', '.join(METHODS)}",
+            path=".verbs",
+        ),
+    )
+
+
+def cluster_resource() -> RawDocument:
+    return fields(
+        "Objects without a namespace.",
+        {
+            "name": _name(),
+            "verbs": verbs("Verbs, of which one must be the call's."),
+            "groups": groups(),
+            "resources": resources(),
+            "names": objects()["names"],
+        },
+        ("verbs", "groups", "resources"),
+    )
+
+
+def limits() -> RawDocument:
+    rate = fields(
+        "How often each container may make such calls.",
+        {
+            "verbs": verbs("Verbs; all if left out."),
+            "groups": groups(),
+            "resources": resources(),
+            "perSecond": {
+                "description": "So many a second, in the long run.",
+                "type": "number",
+                "minimum": 0.001,
+                "maximum": _MAX_CALLS,
+            },
+            "burst": whole("So many at once.", 1, _MAX_CALLS),
+        },
+        ("perSecond", "burst"),
+    )
+    return fields(
+        "For each container; calls beyond get 429.",
+        {
+            "concurrentRequests": whole("At once; 0: without limit.", 0, _MAX_CALLS),
+            "watches": whole("At once; 0: without limit.", 0, _MAX_CALLS),
+            "rates": array("For kinds of calls.", rate, 64),
+        },
+    )
+
+
+def _name() -> RawDocument:
+    return text("Its name, which denials and the audit log tell.", most=63, pattern=_RULE_NAME)
