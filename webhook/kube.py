@@ -5,11 +5,13 @@ know what is asked for: objects go in and come out as they are, so that no field
 server is lost. Must not put a credential, or a text that may hold one, into an error.
 """
 
+import copy
 import json
 import os
 import re
+import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,6 +23,26 @@ RawDocument = dict[str, Any]
 
 _NO_QUERY: Final[Mapping[str, str]] = {}
 _JSON: Final = "application/json"
+_APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
+# Each watch holds one; what is above is opened anew for every call.
+_CONNECTIONS: Final = 64
+# A peer that has vanished is found within a minute: a watch sends nothing that could fail.
+_SOCKET: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (
+            ("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3),
+            ("TCP_USER_TIMEOUT", 60_000),
+        )
+        if hasattr(socket, name)  # not every system has all of them
+    ),
+)  # fmt: skip
+# Of a configuration, what says where a server is and how it proves itself.
+_WHERE: Final = (
+    "host", "ssl_ca_cert", "ca_cert_data", "verify_ssl", "tls_server_name", "proxy",
+)  # fmt: skip
 _CONNECT_S: Final = 10.0
 # An API server that ends a watch in time needs a moment more to say so.
 _GRACE_S: Final = 10.0
@@ -62,12 +84,50 @@ class Kube:
     def __init__(self, configuration: client.Configuration, context: str) -> None:
         self.server: Final[str] = configuration.host
         self.context: Final = context  # empty in a pod
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        configuration.socket_options = list(_SOCKET)
         self._configuration = configuration
         self._client: Any = client.ApiClient(configuration)
+        self._may_write: Callable[[], bool] | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+    def call_directly(self, pool: urllib3.PoolManager) -> None:
+        """Through no proxy, and with a trust of its own."""
+        self._client.rest_client.pool_manager = pool
+
+    def showing_only(self, token: str) -> "Kube":
+        """The same server, which sees this token and nothing else of ours. Close it."""
+        known = self._configuration
+        configuration = client.Configuration()
+        for name in (
+            "host",
+            "ssl_ca_cert",
+            "ca_cert_data",
+            "verify_ssl",
+            "tls_server_name",
+            "proxy",
+        ):
+            setattr(configuration, name, getattr(known, name))
+        configuration.api_key["BearerToken"] = token
+        configuration.api_key_prefix["BearerToken"] = "Bearer"
+        return Kube(configuration, self.context)
+
+    def writing_while(self, allowed: Callable[[], bool]) -> "Kube":
+        """The same server, identity and connections; only reads once that is not allowed."""
+        restricted = copy.copy(self)
+        restricted._may_write = allowed
+        return restricted
+
+    def apply(self, path: str, body: RawDocument, manager: str, *, force: bool = True) -> Answer:
+        """Server-side apply: the fields of `body` are the manager's, others' stay as they are.
+
+        An object that is not there is created, for which the server asks for rights by its name.
+        """
+        query = {"fieldManager": manager} | ({"force": "true"} if force else {})
+        return self.request("PATCH", path, body, query=query, content_type=_APPLY)
 
     def request(
         self,
@@ -127,6 +187,8 @@ class Kube:
         if _PATH.fullmatch(path) is None or ".." in path.split("/"):
             # A name with ? or / in it would turn one call into another.
             raise KubeError(0, "", f"{path!r} is not the path of an API")
+        if self._may_write is not None and method != "GET" and not self._may_write():
+            raise KubeError(0, "NotLeading", f"{self.server}: another replica leads")
         sent = {"User-Agent": "mca", **headers, **self._show_credential()}
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         try:
@@ -198,6 +260,45 @@ def open_kubeconfig(context: str | None = None, path: str | None = None) -> Kube
     except OSError as error:
         raise KubeError(0, "", f"{error.filename or named}: {error.strerror}") from None
     return Kube(configuration, chosen)
+
+
+def open_server(
+    server: str,
+    ca_pem: str,
+    *,
+    tls_server_name: str = "",
+    token: str = "",
+    certificate: tuple[str, str] | None = None,
+) -> Kube:
+    """A server that is called directly, by PEM texts: its CA; a token, or a certificate and key."""
+    configuration = client.Configuration()
+    configuration.host = server
+    if token:
+        configuration.api_key["BearerToken"] = token
+        configuration.api_key_prefix["BearerToken"] = "Bearer"
+    try:
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust.load_verify_locations(cadata=ca_pem)
+        if certificate is not None:
+            _load_certificate(trust, certificate)
+    except (ssl.SSLError, ValueError):
+        # What OpenSSL says of a key may quote it.
+        told = f"{server}: its CA, or the certificate and its key, are no PEM that fits"
+        raise KubeError(0, "", told) from None
+    kube = Kube(configuration, "")
+    name = tls_server_name or None
+    kube.call_directly(urllib3.PoolManager(ssl_context=trust, maxsize=4, server_hostname=name))
+    return kube
+
+
+def _load_certificate(trust: ssl.SSLContext, pair: tuple[str, str]) -> None:
+    """OpenSSL takes these from files only: from one without a name, which no disk has."""
+    file = os.memfd_create("certificate")
+    try:
+        os.write(file, "\n".join(pair).encode())
+        trust.load_cert_chain(f"/proc/self/fd/{file}")
+    finally:
+        os.close(file)
 
 
 def _choose_context(files: list[str], wanted: str | None) -> str:

@@ -26,8 +26,10 @@ class Collection(NamedTuple, Generic[T]):
 
     @property
     def resource(self) -> str:
-        """Its plural name, for metrics and logs."""
-        return self.path.rpartition("/")[2]
+        """Its plural name, and that of a single object, for metrics and logs."""
+        fields = dict(self.query).get("fieldSelector", "")
+        _, _, name = fields.partition("metadata.name=")
+        return self.path.rpartition("/")[2] + (f"/{name}" if name else "")
 
 
 def key_of(raw: RawDocument) -> Key:

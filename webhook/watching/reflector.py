@@ -134,7 +134,7 @@ class Reflector(Generic[T]):
                 "GET", self._collection.path, query=query, timeout_s=_LIST_S
             ).document
             for raw in page.get("items") or ():
-                value = self._collection.project(raw)
+                value = self._project(raw)
                 if value is not None:
                     found[key_of(raw)] = value
             meta = page.get("metadata") or {}
@@ -177,7 +177,16 @@ class Reflector(Generic[T]):
             self._stopped.wait(self._pause.take())
         return version
 
+    def _project(self, raw: RawDocument) -> T | None:
+        """One odd object must not hide all others."""
+        try:
+            return self._collection.project(raw)
+        except Exception as error:  # noqa: BLE001 - whatever a tenant may have written there
+            resource, key = self._collection.resource, key_of(raw)
+            log_event("error", "object_left_out", resource=resource, key=key, error=type(error))
+            return None
+
     def _take(self, raw: RawDocument, *, gone: bool) -> None:
-        self._store.put(key_of(raw), None if gone else self._collection.project(raw))
+        self._store.put(key_of(raw), None if gone else self._project(raw))
         if self._tally is not None:
             self._tally.count_events(self._collection.resource, len(self._store))
