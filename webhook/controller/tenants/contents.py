@@ -1,0 +1,91 @@
+"""Owns when an object says what was wished: the one form in which both are compared. Pure.
+
+What API servers fill in, and the spellings of a quantity, make no difference. Must not look at what
+MCA does not state: other labels, annotations, status.
+"""
+
+import json
+import re
+import sys
+from decimal import Decimal
+from typing import Any, Final
+
+from webhook.controller.tenants.kinds import CREATED_BY
+from webhook.resources.meta import RawDocument, documents, mapping, read_meta
+from webhook.resources.names import LABEL_TENANT, OUR_LABELS
+
+_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
+_SUFFIXES: Final = {
+    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
+    "k": Decimal("1e3"), "M": Decimal("1e6"), "G": Decimal("1e9"), "T": Decimal("1e12"),
+    "P": Decimal("1e15"), "E": Decimal("1e18"),
+    **{f"{letter}i": Decimal(1024) ** (power + 1) for power, letter in enumerate("KMGTPE")},
+}  # fmt: skip
+_LABELS: Final = (LABEL_TENANT, *OUR_LABELS)
+
+
+def render_content(raw: RawDocument) -> str:
+    """The same for objects that say the same. One text for many: most namespaces are alike."""
+    meta = read_meta(raw)
+    stated = {
+        "labels": [meta.labels.get(label) for label in _LABELS],
+        "creator": meta.annotations.get(CREATED_BY),
+        **{part: raw[part] for part in ("roleRef", "subjects") if raw.get(part)},
+        "spec": _spell_spec(raw.get("kind"), mapping(raw.get("spec"))),
+    }
+    return sys.intern(json.dumps(stated, sort_keys=True, separators=(",", ":")))
+
+
+def read_role(content: str) -> object:
+    """Which role a RoleBinding binds; the API server lets nobody change that."""
+    return mapping(json.loads(content)).get("roleRef")
+
+
+def spell_quantity(value: object) -> str:
+    """One spelling for all that mean the same; what is no quantity stays."""
+    text = str(value)
+    match = _QUANTITY.fullmatch(text)
+    if match is None or (match[3] or "") not in _SUFFIXES:
+        return text
+    number = Decimal(match[1] + (match[2] or "")) * _SUFFIXES[match[3] or ""]
+    return f"{number.normalize():f}"
+
+
+def _spell_spec(kind: object, spec: RawDocument) -> RawDocument:
+    if kind == "ResourceQuota":
+        spec = {**spec, "hard": _spell_quantities(spec.get("hard"))}
+    elif kind == "LimitRange":
+        spec = {**spec, "limits": [_spell_limits(item) for item in documents(spec.get("limits"))]}
+    elif kind == "NetworkPolicy":
+        spec = {
+            **spec,
+            **{way: [_spell_rule(rule) for rule in documents(spec.get(way))] for way in _WAYS},
+        }
+    return {key: value for key, value in spec.items() if value not in (None, [], {})}
+
+
+_WAYS: Final = ("ingress", "egress")
+
+
+def _spell_quantities(value: object) -> dict[str, str]:
+    return {name: spell_quantity(amount) for name, amount in mapping(value).items()}
+
+
+def _spell_limits(item: RawDocument) -> RawDocument:
+    """With what API servers fill in for containers: what is not said follows from what is."""
+    found: dict[str, Any] = {
+        key: _spell_quantities(value) if isinstance(value, dict) else value
+        for key, value in item.items()
+    }
+    if item.get("type") == "Container":
+        ceiling, floor = mapping(found.get("max")), mapping(found.get("min"))
+        default = {**ceiling, **mapping(found.get("default"))}
+        request = {**floor, **default, **mapping(found.get("defaultRequest"))}
+        found |= {"default": default, "defaultRequest": request}
+    return {key: value for key, value in found.items() if value != {}}
+
+
+def _spell_rule(rule: RawDocument) -> RawDocument:
+    ports = [{"protocol": "TCP", **port} for port in documents(rule.get("ports"))]
+    rest = {key: value for key, value in rule.items() if key != "ports" and value not in (None, [])}
+    return {**rest, **({"ports": ports} if ports else {})}

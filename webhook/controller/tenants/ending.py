@@ -1,0 +1,75 @@
+"""Owns how a Tenant that is deleted leaves: access first, then what it made, if so asked. Pure.
+
+Only what carries its mark is deleted: nothing in a namespace that has passed to another Tenant, and
+no namespace that an admin took away by its label. Retained ones keep what bounds them, and their
+policy closes them. Must not write.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from webhook.controller.tenants.kinds import BINDING, CREATED_BY, Place, place_namespace
+from webhook.controller.tenants.planning import Found
+from webhook.controller.tenants.steps import Remove
+from webhook.resources.claims import is_system
+from webhook.resources.meta import Meta
+from webhook.resources.names import LABEL_TENANT, TENANT_UID
+
+_SHOWN: Final = 5
+
+
+class Leave(NamedTuple):
+    """What is to be deleted now, and what is still there."""
+
+    writes: tuple[Remove, ...]
+    waits: tuple[str, ...]
+
+
+def plan_leave(
+    tenant: Meta,
+    namespaces: Mapping[str, Meta],
+    objects: Mapping[Place, Found],
+    *,
+    delete: bool,
+    system_namespace: str,
+) -> Leave:
+    """The Tenant may go when nothing is awaited."""
+    uid = tenant.uid
+    ours = {place: found for place, found in objects.items() if found.creator == uid}
+    access = {place: found for place, found in ours.items() if place.kind == BINDING}
+    if access or not delete:
+        return _leave(access, {})
+    made = {
+        name: meta
+        for name, meta in namespaces.items()
+        if meta.annotations.get(CREATED_BY) == uid
+        and meta.annotations.get(TENANT_UID) == uid
+        and meta.labels.get(LABEL_TENANT) == tenant.name
+        and not is_system(name, system_namespace)
+    }
+    lent = {
+        place: found
+        for place, found in ours.items()
+        if place.namespace not in made and _is_held(namespaces.get(place.namespace), uid)
+    }
+    return _leave(lent, made)
+
+
+def _is_held(namespace: Meta | None, uid: str) -> bool:
+    return namespace is not None and namespace.annotations.get(TENANT_UID) == uid
+
+
+def _leave(objects: Mapping[Place, Found], namespaces: Mapping[str, Meta]) -> Leave:
+    removed = [
+        *(Remove(place, found.uid) for place, found in objects.items() if not found.ending),
+        *(
+            Remove(place_namespace(name), meta.uid)
+            for name, meta in namespaces.items()
+            if not meta.deleting
+        ),
+    ]
+    awaited = [place.shown for place in objects] + [f"Namespace {name}" for name in namespaces]
+    shown = sorted(awaited)
+    more = [f"and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    writes = sorted(removed, key=lambda write: write.place.path)
+    return Leave(tuple(writes), (*shown[:_SHOWN], *more))

@@ -1,0 +1,136 @@
+"""Owns a Tenant's namespaces on its members: the same plan, looked at live, cluster by cluster.
+
+Where it has been is noted on the Tenant before anything is written there, so that nothing is
+forgotten after a crash. A member that does not answer holds up nobody else. Must not open a member
+that is no Cluster any more.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, NamedTuple
+
+from webhook.controller.engine.world import World
+from webhook.controller.tenants.applying import Applier
+from webhook.controller.tenants.ending import Leave, plan_leave
+from webhook.controller.tenants.isolation import Address, Surroundings, find_address
+from webhook.controller.tenants.kinds import MERGE_PATCH, Step
+from webhook.controller.tenants.namespaces import Seen
+from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
+from webhook.controller.tenants.planning import View, plan_tenant
+from webhook.controller.tenants.steps import Problem
+from webhook.kube import Kube, KubeError
+from webhook.resources.claims import judge_claim
+from webhook.resources.meta import Meta
+from webhook.resources.names import SYSTEM_NAMESPACE, object_path
+from webhook.resources.tenants import Tenant
+
+NOTE: Final = "mca.io/provisioned-members"
+HOME: Final = "home"
+# Namespaces first, what stands in them next; the third finds nothing left to do.
+_ROUNDS: Final = 3
+
+
+class Members(NamedTuple):
+    """`open_member` gives the caller a connection to close."""
+
+    world: World
+    open_member: Callable[[str], Kube]
+    servers: Callable[[Tenant], tuple[str, ...]]
+
+    def attend(self, tenant: Tenant) -> list[Problem]:
+        """Provision where that is asked, withdraw where it is no more; what is wrong."""
+        wanted, noted = choose_members(tenant), read_note(tenant.meta)
+        if set(wanted) - set(noted):
+            self._note(tenant.meta, [*wanted, *noted])
+        problems = self.leave(tenant.meta, set(noted) - set(wanted), delete=False)
+        if not problems and set(noted) - set(wanted):
+            self._note(tenant.meta, wanted)
+        return problems + self.provision(tenant, wanted)
+
+    def provision(self, tenant: Tenant, names: Sequence[str]) -> list[Problem]:
+        """What is wrong, member by member."""
+        return [
+            problem
+            for name in names
+            for problem in self._visit(name, lambda kube: self._provision(kube, tenant))
+        ]
+
+    def leave(self, meta: Meta, names: Collection[str], *, delete: bool) -> list[Problem]:
+        """Withdraw access, and what was made if it is to be deleted; empty: all of it is gone."""
+        return [
+            problem
+            for name in sorted(names)
+            if self.world.clusters.get(name) is not None
+            for problem in self._visit(name, lambda kube: _leave(kube, meta, delete=delete))
+        ]
+
+    def _note(self, meta: Meta, names: Collection[str]) -> None:
+        told = ",".join(sorted(set(names))) or None
+        patch = {"metadata": {"uid": meta.uid, "annotations": {NOTE: told}}}
+        path = object_path("Tenant", meta.name)
+        self.world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
+
+    def _visit(self, name: str, work: Callable[[Kube], list[Problem]]) -> list[Problem]:
+        try:
+            kube = self.open_member(name)
+            try:
+                found = work(kube)
+            finally:
+                kube.close()
+        except KubeError as error:
+            found = [Problem(Step.NAMESPACES, "", error.reason or "Unreachable", str(error), True)]
+        return [problem._replace(message=f"{name}: {problem.message}") for problem in found]
+
+    def _provision(self, kube: Kube, tenant: Tenant) -> list[Problem]:
+        applier = Applier(kube)
+        address = find_address(kube.server)
+        api: tuple[Address, ...] = (*([address] if address else []), *fetch_api(kube))
+        problems: list[Problem] = []
+        for _ in range(_ROUNDS):
+            plan = plan_tenant(self._look(kube, tenant, api, applier))
+            problems = applier.run(plan)
+            if not plan.writes:
+                break
+        return problems
+
+    def _look(self, kube: Kube, tenant: Tenant, api: tuple[Address, ...], applier: Applier) -> View:
+        found = fetch_namespaces(kube, tenant.name, tenant.namespaces.names)
+        namespaces = {
+            name: Seen(meta, judge_claim(meta, {tenant.name: tenant}))
+            for name, meta in found.items()
+        }
+        return View(
+            tenant,
+            namespaces,
+            fetch_objects(kube, tenant.name),
+            Surroundings(api, SYSTEM_NAMESPACE),
+            self.servers(tenant),
+            *applier.recall(namespaces.keys()),
+            home=False,
+        )
+
+
+def choose_members(tenant: Tenant) -> list[str]:
+    """Where it is to be provisioned, beside home."""
+    return sorted(set(tenant.clusters) - {HOME}) if tenant.on_members else []
+
+
+def read_note(meta: Meta) -> list[str]:
+    """Where it has been provisioned, or was about to be."""
+    return sorted(filter(None, meta.annotations.get(NOTE, "").split(",")))
+
+
+def _leave(kube: Kube, meta: Meta, *, delete: bool) -> list[Problem]:
+    def plan() -> Leave:
+        return plan_leave(
+            meta,
+            fetch_namespaces(kube, meta.name, ()),
+            fetch_objects(kube, meta.name),
+            delete=delete,
+            system_namespace=SYSTEM_NAMESPACE,
+        )
+
+    waits, problems = Applier(kube).take_back(plan)
+    if waits and not problems:
+        told = f"waits for {', '.join(waits)} to end"
+        problems = [Problem(Step.NAMESPACES, "", "Ending", told, passing=True)]
+    return problems

@@ -1,0 +1,134 @@
+"""Owns what a Tenant wishes of its namespaces themselves: there, claimed, labelled. Pure.
+
+Must not take one that no admin has handed over: a namespace that was there before is labelled by an
+admin first. The label with the tenant's name is never set again: who removes it takes the namespace
+away.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from webhook.controller.tenants.kinds import CREATED_BY, Place, Step, place_namespace
+from webhook.controller.tenants.steps import Apply, Create, Problem
+from webhook.resources.claims import Claim, is_system
+from webhook.resources.meta import Meta, RawDocument
+from webhook.resources.names import LABEL_BOUNDARY, LABEL_INJECTION, LABEL_TENANT, TENANT_UID
+from webhook.resources.tenants import Tenant
+
+POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
+_BASELINE: Final = "baseline"
+_RESTRICTED: Final = "restricted"
+
+
+class Seen(NamedTuple):
+    """A namespace as it is, and whose."""
+
+    meta: Meta
+    claim: Claim
+
+
+def list_held(namespaces: Mapping[str, Seen]) -> list[str]:
+    """Those that are the Tenant's and stay."""
+    return sorted(
+        name for name, seen in namespaces.items() if seen.claim.tenant and not seen.meta.deleting
+    )
+
+
+def plan_missing(
+    tenant: Tenant, namespaces: Mapping[str, Seen], system_namespace: str
+) -> Iterator[Create | Problem]:
+    """Namespaces that are named, but not there or not handed over."""
+    for name in tenant.namespaces.names:
+        seen = namespaces.get(name)
+        if is_system(name, system_namespace):
+            yield _fail("System", name, "is a system namespace, which no Tenant holds")
+        elif seen is None and tenant.namespaces.create:
+            yield Create(place_namespace(name), _build_new(tenant, name))
+        elif seen is None:
+            yield _fail(
+                "Missing",
+                name,
+                "is not there: set spec.namespaces.create, or create it with the label "
+                f"{LABEL_TENANT}: {tenant.name}",
+            )
+        elif seen.claim == Claim():
+            yield _fail(
+                "NotHandedOver",
+                name,
+                f"was there before: an admin hands it over by the label "
+                f"{LABEL_TENANT}: {tenant.name}",
+            )
+
+
+def plan_denied(namespaces: Mapping[str, Seen]) -> Iterator[Problem]:
+    """Namespaces that say they are the Tenant's, and are not, or not for long."""
+    for name, seen in sorted(namespaces.items()):
+        if seen.claim.denied:
+            yield _fail("Denied", name, seen.claim.denied)
+        elif seen.claim.tenant and seen.meta.deleting:
+            yield _fail("Ending", name, "is being deleted")
+
+
+def plan_labels(
+    tenant: Tenant, seen: Seen, settled: Mapping[Place, tuple[str, str]], *, home: bool
+) -> Apply | None:
+    """The claim and the labels of a namespace that is held."""
+    meta = seen.meta
+    place = place_namespace(meta.name)
+    labels = _list_labels(tenant, meta) if home else {}
+    wished = _spell(labels, tenant.uid)
+    found = describe_namespace(meta, wished)
+    if found == wished or settled.get(place) == (wished, found):
+        return None
+    # What is not stated is not ours any more; a stricter Pod Security is somebody's own.
+    stated = {key: value for key, value in labels.items() if value not in ("", _RESTRICTED)}
+    body: RawDocument = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": meta.name,
+            "uid": meta.uid,
+            "labels": stated,
+            "annotations": {TENANT_UID: tenant.uid},
+        },
+    }
+    ours = meta.annotations.get(CREATED_BY) == tenant.uid
+    return Apply(place, body, wished, force=ours)
+
+
+def describe_namespace(meta: Meta, wished: str) -> str:
+    """What of it is compared with what is wished, in the same form."""
+    labels = {key: meta.labels.get(key, "") for key in json.loads(wished)[1]}
+    return _spell(labels, meta.annotations.get(TENANT_UID, ""))
+
+
+def _list_labels(tenant: Tenant, meta: Meta) -> dict[str, str]:
+    """With "" for what should not be there."""
+    enforced = tenant.boundary == "enforced"
+    labels = {LABEL_INJECTION: "enabled", LABEL_BOUNDARY: "enforced" if enforced else ""}
+    if enforced:
+        stricter = meta.labels.get(POD_SECURITY) == _RESTRICTED
+        labels[POD_SECURITY] = _RESTRICTED if stricter else _BASELINE
+    return labels
+
+
+def _spell(labels: Mapping[str, str], uid: str) -> str:
+    return json.dumps([uid, labels], sort_keys=True)
+
+
+def _build_new(tenant: Tenant, name: str) -> RawDocument:
+    """With the claim from the first moment on: nobody else's can come between."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {LABEL_TENANT: tenant.name},
+            "annotations": {TENANT_UID: tenant.uid, CREATED_BY: tenant.uid},
+        },
+    }
+
+
+def _fail(reason: str, name: str, message: str) -> Problem:
+    return Problem(Step.NAMESPACES, name, reason, f"namespace {name!r}: {message}")

@@ -1,0 +1,183 @@
+"""Owns how Tenants are followed and provisioned: whom a change concerns, what is done for one.
+
+Must not plan, nor judge whose a namespace is.
+"""
+
+from typing import Final
+
+from webhook.controller.compiling.tenant_verdict import judge_tenant
+from webhook.controller.compiling.verdicts import Verdict
+from webhook.controller.engine.part import Follow, Part
+from webhook.controller.engine.world import Kept, World
+from webhook.controller.members.credentials import MemberAccess
+from webhook.controller.tenants.applying import Applier
+from webhook.controller.tenants.farewell import Farewell
+from webhook.controller.tenants.following import Following, list_holders
+from webhook.controller.tenants.isolation import Address, Surroundings, find_address
+from webhook.controller.tenants.kinds import MERGE_PATCH
+from webhook.controller.tenants.members import Members, choose_members
+from webhook.controller.tenants.namespaces import Seen
+from webhook.controller.tenants.observing import API_NAME, Objects, list_collections, watch_api
+from webhook.controller.tenants.planning import View, plan_tenant
+from webhook.controller.tenants.steps import (
+    Problem,
+    judge_members,
+    judge_ready,
+    judge_steps,
+)
+from webhook.controller.tenants.telling import KIND, Teller
+from webhook.controller.tenants.wishes import list_names, list_steps
+from webhook.kube import KubeError
+from webhook.resources.claims import judge_claim
+from webhook.resources.clusters import Cluster
+from webhook.resources.meta import Invalid, Meta
+from webhook.resources.names import FINALIZER, LABEL_TENANT, object_path
+from webhook.resources.tenants import Tenant
+from webhook.watching.collection import Key
+
+_WORKERS: Final = 4
+_NEXT_S: Final = 1.0
+# What an admin has to mend is often nothing that is watched, on members nothing is.
+_LOOK_AGAIN_S: Final = 60.0
+_MEMBERS_S: Final = 300.0
+_API_KEY: Final = f"default/{API_NAME}"
+
+
+def build_parts(world: World) -> list[Part]:
+    """The one part, keyed by the Tenant's name."""
+    return [Provisioning(world).part()]
+
+
+class Provisioning:
+    """All Tenants of one home."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        collections = list_collections()
+        self._stores = {kind: world.follow(kept) for kind, kept in collections.items()}
+        self._objects = Objects(self._stores)
+        self._api = world.follow(watch_api())
+        self._following = Following(world)
+        self._applier = Applier(world.writer)
+        self._teller = Teller(world.writer, world.events)
+        access = MemberAccess(world.kube, world.settings.namespace, self._find_cluster)
+        self._members = Members(world, access.open, self._list_servers)
+        self._farewell = Farewell(world, self._applier, self._teller, self._members)
+
+    def part(self) -> Part:
+        """As the engine runs it."""
+        return Part(
+            "tenants",
+            self.reconcile,
+            follows=(
+                *self._following.list_follows(),
+                Follow(self._api, self._following.list_isolated),
+                *(Follow(store, list_holders) for store in self._stores.values()),
+            ),
+            workers=_WORKERS,
+            group=lambda key: key,
+        )
+
+    def reconcile(self, key: Key) -> float | None:
+        """Bring one Tenant to what it states; what is wrong with it stands in its status."""
+        kept = self._world.tenants.get(key)
+        if kept is None:
+            return None
+        if kept.value.meta.deleting:
+            return self._farewell.attend(kept)
+        if isinstance(kept.value, Invalid):
+            accepted = judge_tenant(kept.value, {}).condition(kept.value.meta.generation)
+            ready = judge_ready([accepted], kept.value.meta.generation)
+            self._teller.tell(kept, [accepted, ready], ())
+            return None
+        return self._provision(kept, kept.value)
+
+    def _provision(self, kept: Kept[Tenant | Invalid], tenant: Tenant) -> float | None:
+        self._sign(tenant.meta)
+        view = self._look(tenant)
+        plan = plan_tenant(view)
+        problems = self._applier.run(plan)
+        if plan.unfinished and not problems:
+            return _NEXT_S  # what was written is seen sooner; until then there is nothing to tell
+        abroad = self._members.attend(tenant)
+        generation = tenant.meta.generation
+        note = ""
+        names = list_names(tenant, view.servers)
+        if names:
+            note = f"by name only, so let their addresses through: {', '.join(names)}"
+        conditions = [
+            self._judge(tenant).condition(generation),
+            *judge_steps(list_steps(tenant), problems, generation, note),
+            judge_members(choose_members(tenant), abroad, generation),
+        ]
+        conditions.append(judge_ready(conditions, generation))
+        self._teller.tell(kept, conditions, plan.held)
+        return _choose_pause(problems, abroad, tenant)
+
+    def _sign(self, meta: Meta) -> None:
+        """Before anything is made, so that nothing is left behind."""
+        if FINALIZER not in meta.finalizers:
+            patch = {
+                "metadata": {
+                    "uid": meta.uid,
+                    "resourceVersion": meta.resource_version,
+                    "finalizers": [*meta.finalizers, FINALIZER],
+                }
+            }
+            path = object_path(KIND, meta.name)
+            self._world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
+
+    def _look(self, tenant: Tenant) -> View:
+        namespaces = self._world.namespaces
+        names = dict.fromkeys(
+            (
+                *tenant.namespaces.names,
+                *namespaces.find("tenant", tenant.name),
+                *namespaces.find("uid", tenant.uid),
+            )
+        )
+        system = self._world.settings.namespace
+        seen = {}
+        for name in names:
+            meta = namespaces.get(name)
+            if meta is not None:
+                seen[name] = Seen(meta, judge_claim(meta, self._list_rivals(tenant, meta), system))
+        return View(
+            tenant,
+            seen,
+            self._objects.find(tenant.name),
+            Surroundings(self._list_addresses(), system),
+            self._list_servers(tenant),
+            *self._applier.recall(seen.keys()),
+        )
+
+    def _list_rivals(self, tenant: Tenant, meta: Meta) -> dict[str, Tenant | Invalid]:
+        """Who may hold the namespace."""
+        other = self._world.tenants.get(meta.labels.get(LABEL_TENANT, ""))
+        return {tenant.name: tenant} | ({other.value.name: other.value} if other else {})
+
+    def _list_addresses(self) -> tuple[Address, ...]:
+        own = find_address(self._world.kube.server)
+        return (*([own] if own else []), *(self._api.get(_API_KEY) or ()))
+
+    def _list_servers(self, tenant: Tenant) -> tuple[str, ...]:
+        found = map(self._find_cluster, tenant.clusters)
+        return tuple(cluster.server for cluster in found if cluster is not None)
+
+    def _find_cluster(self, name: str) -> Cluster | None:
+        kept = self._world.clusters.get(name)
+        return kept.value if kept and isinstance(kept.value, Cluster) else None
+
+    def _judge(self, tenant: Tenant) -> Verdict:
+        clusters = {name: self._world.clusters.get(name) for name in tenant.clusters}
+        return judge_tenant(tenant, {name: kept.value for name, kept in clusters.items() if kept})
+
+
+def _choose_pause(problems: list[Problem], abroad: list[Problem], tenant: Tenant) -> float | None:
+    """When to look again; KubeError where that is soon, and later each time."""
+    for problem in problems:
+        if problem.passing:
+            raise KubeError(0, problem.reason, problem.message)
+    if problems or abroad:
+        return _LOOK_AGAIN_S
+    return _MEMBERS_S if tenant.on_members else None
