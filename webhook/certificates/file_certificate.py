@@ -1,4 +1,4 @@
-"""Owns the webhook's serving certificate where it is found in files: taken anew when they change.
+"""Owns a serving certificate where it is found in files: taken anew when they change.
 
 Must not give up a good one for a bad one: if reloading fails, the old one stays in use.
 """
@@ -21,7 +21,7 @@ _RELOAD_S: Final = 1.0
 
 
 class CertificateSource(Protocol):
-    """Where the webhook has its certificate from."""
+    """Where a server has its certificate from."""
 
     context: ssl.SSLContext  # to serve with, whatever becomes of the certificate
     lacks: str  # why it cannot be called yet, or nothing
@@ -37,7 +37,8 @@ class FileCertificate:
 
     lacks = ""
 
-    def __init__(self, cert_path: str, key_path: str) -> None:
+    def __init__(self, cert_path: str, key_path: str, component: str = "webhook") -> None:
+        self._component = component
         self._paths = (cert_path, key_path)
         self.context = new_context()
         self.ends = 0.0
@@ -68,7 +69,7 @@ class FileCertificate:
         self, ending: asyncio.Event, registry: CollectorRegistry, say_lacks: Callable[[str], None]
     ) -> None:
         """Look after changes each second."""
-        tally = CertificateTally(registry)
+        tally = CertificateTally(registry, self._component)
         say_lacks(self.lacks)
         told = ""
         while not ending.is_set():
@@ -86,7 +87,7 @@ class FileCertificate:
 
 
 def new_context() -> ssl.SSLContext:
-    """What the webhook serves with, still without a certificate."""
+    """What a server serves with, still without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -123,14 +123,14 @@ class Keeper:
         """`advance`, whatever comes of it, tell where that leaves us; the pause until the next."""
         times = self.lifetimes
         pause = min(_LONGEST_PAUSE_S, times.settle_s / 4, times.serving_s / 10)
-        wrote, problem = _try(self.advance)
+        wrote, problem = try_work(self.advance)
         if wrote:
             pause = _SHORT_PAUSE_S
         self._say("certificates_kept_as_they_are", *([problem] if problem else ()))
         if problem:
             pause = min(pause, _AFTER_FAILURE_S)
             self.audience.count(repair=False)
-            _try(self.sign)
+            try_work(self.sign)
         lack = ""
         if self.serving is None or self.serving.not_after <= self.clock():
             lack = f"no certificate: {problem or 'its CA is not in the caBundle yet'}"
@@ -184,7 +184,7 @@ class Keeper:
     def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
         while True:
             # Whoever looks from time to time tells what is wrong.
-            _try(partial(self._hear, collection, name, changed))
+            try_work(partial(self._hear, collection, name, changed))
             time.sleep(_BETWEEN_WATCHES_S)
 
     def _hear(self, collection: str, name: str, changed: threading.Event) -> bool:
@@ -199,8 +199,8 @@ class Keeper:
         self.told[event] = problems
 
 
-def _try(work: Callable[[], bool]) -> tuple[bool, str]:
-    """What came of it, and what is wrong."""
+def try_work(work: Callable[[], bool]) -> tuple[bool, str]:
+    """What came of it, and what is wrong: for a thread that must go on whatever it is."""
     try:
         return work(), ""
     except (KubeError, NewerVersionError) as error:

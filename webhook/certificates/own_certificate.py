@@ -55,13 +55,13 @@ class OwnCertificate:
     ) -> None:
         """Take what the keeper signs, and pass on what it lacks."""
         tally = CertificateTally(registry)
-        audience = _Audience(asyncio.get_running_loop(), self.context, tally, say_lacks)
+        audience = LoopAudience(asyncio.get_running_loop(), self.context, tally, say_lacks)
         keeper = Keeper(self._shared, self._names, self._lifetimes, audience)
         threading.Thread(target=keeper.run, name="certificates", daemon=True).start()
         await ending.wait()
 
 
-class _Audience:
+class LoopAudience:
     """Brings what the keeper says to the loop that serves.
 
     Only there a certificate is put into the live context: in between two handshakes.

@@ -20,6 +20,7 @@ _MANAGER: Final = {"fieldManager": "mca-webhook"}
 _REGISTRATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
 _MERGE: Final = "application/merge-patch+json"
+_SHOWN_KEY: Final = "ca.crt"
 _CALL_S: Final = 10.0
 _WATCH_S: Final = 300.0
 _NOT_FOUND: Final = 404
@@ -44,6 +45,15 @@ class SharedObjects:
     def places(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """Collection and name of each, to be watched: a name is all that our rights are for."""
         return (_REGISTRATIONS, REGISTRATION), (self._secrets, SECRET)
+
+    @property
+    def shown_places(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Likewise, for who only looks at what is shown."""
+        return (self._maps, CA_MAP), (self._secrets, SECRET)
+
+    @property
+    def _maps(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/configmaps"
 
     @property
     def _secrets(self) -> str:
@@ -95,8 +105,16 @@ class SharedObjects:
 
     def show(self, pem: str) -> None:
         """Tell who is no API server what the webhook's certificates are verified by."""
-        path = f"/api/v1/namespaces/{self.namespace}/configmaps/{CA_MAP}"
-        self._write("PATCH", path, {"data": {"ca.crt": pem}}, content_type=_MERGE)
+        path = f"{self._maps}/{CA_MAP}"
+        self._write("PATCH", path, {"data": {_SHOWN_KEY: pem}}, content_type=_MERGE)
+
+    def read_shown(self) -> tuple[Certificate, ...] | None:
+        """What was told; None if it cannot be read."""
+        raw = self.kube.request("GET", f"{self._maps}/{CA_MAP}", timeout_s=_CALL_S).document
+        try:
+            return read_certificates(str((raw.get("data") or {}).get(_SHOWN_KEY) or ""))
+        except ValueError:
+            return None
 
     def follow(self, collection: str, name: str) -> Iterator[RawDocument]:
         """The events of one of `places`, until its watch ends."""

@@ -9,20 +9,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 class CertificateTally:
     """When certificates end, and what was done for them."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, component: str = "webhook") -> None:
         self._ends = Gauge(
-            "mca_webhook_certificate_expiry_timestamp_seconds",
+            f"mca_{component}_certificate_expiry_timestamp_seconds",
             "When it ends, in Unix time: the serving certificate, the newest CA",
             ("certificate",),
             registry=registry,
         )
         self._repairs = Counter(
-            "mca_webhook_bundle_repairs",
+            f"mca_{component}_bundle_repairs",
             "How often this replica wrote the caBundle",
             registry=registry,
         )
         self._failures = Counter(
-            "mca_webhook_certificate_failures",
+            f"mca_{component}_certificate_failures",
             "How often certificates could not be looked after",
             registry=registry,
         )

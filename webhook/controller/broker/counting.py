@@ -1,0 +1,153 @@
+"""Owns what is told of all sidecars: how many of each Tenant run an old snapshot.
+
+By the leader alone, by what all replicas have published. Must not write what is there already.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from webhook.controller.broker.counts import (
+    Count,
+    add_up,
+    count_namespaces,
+    group_by_tenant,
+    merge_reports,
+    read_time,
+)
+from webhook.controller.broker.publishing import KEY, LABEL, MANAGER, REFRESH_S
+from webhook.controller.broker.recency import Recency
+from webhook.controller.engine.world import World
+from webhook.kube import KubeError, RawDocument
+from webhook.resources.claims import judge_claim
+from webhook.resources.conditions import Condition, apply_status, now_text, same_conditions
+from webhook.resources.meta import Meta, mapping, texts
+from webhook.resources.names import LABEL_TENANT, OUR_LABELS, POLICY, object_path
+
+CONDITION: Final = "SidecarsCurrent"
+STATUS_MAP: Final = "mca-status"
+STATUS_KEY: Final = "status.json"
+EVERY_S: Final = 10.0
+# A replica that has not written for so long is gone; what it had heard is told to another by now.
+_GONE_S: Final = 3 * REFRESH_S
+_SHOWN: Final = 3
+_CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
+
+
+class Counting:
+    """Counts again each time that it is called."""
+
+    def __init__(self, world: World, clock: Callable[[], float] = time.time) -> None:
+        self._world = world
+        self._clock = clock
+        self._recency = Recency(self._find_revision, clock)
+        self._told: dict[str, Any] = {}
+
+    def reconcile(self, _key: str) -> float:
+        """All of it; when to come again."""
+        merged = merge_reports(self._list_published())
+        namespaces = count_namespaces(merged, self._recency.find)
+        held = group_by_tenant(namespaces, self._find_tenant)
+        self._tell_all(namespaces, {name: add_up(counts) for name, counts in held.items()})
+        failed: KubeError | None = None
+        for name, kept in self._world.tenants.items():
+            counts = held.get(name, {})
+            condition = describe(counts, kept.value.meta.generation)
+            try:
+                self._tell(kept.document, kept.value.meta, condition, add_up(counts))
+            except KubeError as error:  # the others are told all the same
+                failed = error
+        if failed is not None:
+            raise failed
+        return EVERY_S
+
+    def _list_published(self) -> Iterable[str]:
+        settings = self._world.settings
+        path = f"/api/v1/namespaces/{settings.namespace}/configmaps"
+        answer = self._world.kube.request("GET", path, query={"labelSelector": LABEL})
+        for found in answer.document.get("items") or ():
+            text = texts(found.get("data")).get(KEY, "")
+            if read_time(text) >= self._clock() - _GONE_S:
+                yield text
+            else:
+                self._remove(f"{path}/{found['metadata']['name']}")
+
+    def _remove(self, path: str) -> None:
+        try:
+            self._world.writer.request("DELETE", path)
+        except KubeError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    def _find_revision(self, namespace: str) -> str:
+        stored = self._world.policies.get(f"{namespace}/{POLICY}")
+        return stored.revision if stored else ""
+
+    def _find_tenant(self, namespace: str) -> str:
+        meta = self._world.namespaces.get(namespace)
+        if meta is None:
+            return ""
+        name = meta.labels.get(LABEL_TENANT, "")
+        kept = self._world.tenants.get(name)
+        known = {} if kept is None else {name: kept.value}
+        claim = judge_claim(meta, known, self._world.settings.namespace)
+        return claim.tenant.name if claim.tenant else ""
+
+    def _tell(self, document: RawDocument, meta: Meta, condition: Condition, count: Count) -> None:
+        sidecars = count._asdict()
+        there = mapping(document.get("status")).get("sidecars")
+        if there == sidecars and same_conditions([condition], document):
+            return
+        now = now_text(self._clock())
+        body = apply_status("Tenant", meta, [condition], document, now, sidecars=sidecars)
+        path = f"{object_path('Tenant', meta.name)}/status"
+        try:
+            self._world.writer.apply(path, body, MANAGER)
+        except KubeError as error:
+            if error.status not in (_NOT_FOUND, _CONFLICT):  # deleted, or made anew, meanwhile
+                raise
+
+    def _tell_all(self, namespaces: dict[str, Count], tenants: dict[str, Count]) -> None:
+        """Into mca-status, which `mca status` reads."""
+        told = {
+            "version": 1,
+            "tenants": {name: count._asdict() for name, count in tenants.items()},
+            "namespaces": {
+                name: {**count._asdict(), "revision": self._find_revision(name)}
+                for name, count in namespaces.items()
+            },
+        }
+        if told == self._told:
+            return
+        content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
+        namespace = self._world.settings.namespace
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": STATUS_MAP, "namespace": namespace, "labels": OUR_LABELS},
+            "data": {STATUS_KEY: content},
+        }
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{STATUS_MAP}"
+        self._world.writer.apply(path, body, MANAGER)
+        self._told = told
+
+
+def describe(counts: Mapping[str, Count], generation: int) -> Condition:
+    """The condition of a Tenant, by its namespaces."""
+    count = add_up(counts)
+    if not count.total:
+        return Condition(CONDITION, True, "NoSidecars", "no sidecar has reported", generation)
+    if not count.old:
+        message = f"all {count.total} run the snapshot of their namespace"
+        return Condition(CONDITION, True, "Current", message, generation)
+    worst = sorted(
+        (name for name in counts if counts[name].old), key=lambda name: (-counts[name].old, name)
+    )
+    shown = ", ".join(f"{name} ({counts[name].old})" for name in worst[:_SHOWN])
+    more = f" and {len(worst) - _SHOWN} more" if len(worst) > _SHOWN else ""
+    message = (
+        f"{count.old} of {count.total} run an older snapshot, in {shown}{more}: their logs say why"
+    )
+    return Condition(CONDITION, False, "SomeOld", message, generation)

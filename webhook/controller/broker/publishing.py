@@ -1,0 +1,120 @@
+"""Owns that the other replicas learn what sidecars have reported to this one.
+
+One ConfigMap for each replica, written when something has changed. Must not take a pod that is gone
+for one on an old snapshot: those that lag are looked after first.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from sidecar.log import log_event
+from webhook.controller.broker.counts import render_reports
+from webhook.controller.broker.crew import Crew
+from webhook.controller.broker.objects import Objects
+from webhook.controller.broker.reports import Known, Reports
+from webhook.kube import Kube, KubeError, RawDocument
+from webhook.resources.meta import mapping, read_meta
+from webhook.resources.names import OUR_LABELS
+
+MANAGER: Final = "mca-controller-sidecars"
+LABEL: Final = "mca.io/reports"
+PREFIX: Final = "mca-reports-"
+KEY: Final = "reports.json"
+_PAUSE_S: Final = 5.0
+# Sooner than the leader takes a replica for gone.
+REFRESH_S: Final = 120.0
+# A sidecar on an old snapshot is about to change it, mostly.
+_PATIENCE_S: Final = 15.0
+_LOOK_AGAIN_S: Final = 60.0
+_LOOKS_AT_ONCE: Final = 20
+
+
+class Publisher:
+    """One replica's."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        crew: Crew,
+        objects: Objects,
+        reports: Reports,
+        find_revision: Callable[[str], str],
+        namespace: str,
+        replica: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kube = kube
+        self._crew = crew
+        self._objects = objects
+        self._reports = reports
+        self._find_revision = find_revision
+        self._namespace = namespace
+        self._name = f"{PREFIX}{replica.lower().replace('_', '-')}"
+        self._clock = clock
+        self._looked: dict[str, float] = {}
+        self._written = 0
+        self._written_at = float("-inf")
+
+    async def run(self) -> None:
+        """Until it is cancelled. Whatever cannot be done now is done in the next round."""
+        while True:
+            await asyncio.sleep(_PAUSE_S)
+            try:
+                await self.advance()
+            except KubeError as error:
+                log_event("warning", "reports_not_published", problem=error.message[:300])
+
+    async def advance(self) -> None:
+        """One round."""
+        self._reports.drop_old()
+        await self._look_after_old()
+        changes, now = self._reports.changes, self._clock()
+        due = self._reports.total > 0 and now - self._written_at >= REFRESH_S
+        if changes == self._written and not due:
+            return
+        content = render_reports(self._reports.list_all(), time.time())
+        await self._crew.run(partial(self._write, content))
+        self._written, self._written_at = changes, now
+
+    async def _look_after_old(self) -> None:
+        now = self._clock()
+        self._looked = {uid: until for uid, until in self._looked.items() if until > now}
+        lagging = [
+            (namespace, known)
+            for namespace, known in self._reports.list_all()
+            if now - known.at > _PATIENCE_S
+            and known.pod_uid not in self._looked
+            and known.report.revision != self._find_revision(namespace)
+        ]
+        for namespace, known in lagging[:_LOOKS_AT_ONCE]:
+            self._looked[known.pod_uid] = now + _LOOK_AGAIN_S
+            if is_gone(await self._objects.read_pod(namespace, known.pod), known):
+                self._reports.forget(namespace, known.pod_uid)
+
+    def _write(self, content: str) -> None:
+        path = f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}"
+        self._kube.apply(path, build_map(self._namespace, self._name, content), MANAGER)
+
+
+def is_gone(pod: RawDocument | None, known: Known) -> bool:
+    """Whether its sidecar runs no more."""
+    if pod is None or read_meta(pod).uid != known.pod_uid:
+        return True
+    return mapping(pod.get("status")).get("phase") in ("Succeeded", "Failed")
+
+
+def build_map(namespace: str, name: str, content: str) -> RawDocument:
+    """The ConfigMap of a replica."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**OUR_LABELS, LABEL: "sidecars"},
+        },
+        "data": {KEY: content},
+    }

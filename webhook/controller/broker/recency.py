@@ -1,0 +1,40 @@
+"""Owns which snapshots of a namespace count as current: the last, and those that it just replaced.
+
+A sidecar takes a moment to follow and to say so: nobody is to be told of each such moment.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+
+_GRACE_S: Final = 30.0
+
+
+class Recency:
+    """For who asks from time to time."""
+
+    def __init__(
+        self,
+        find_revision: Callable[[str], str],
+        clock: Callable[[], float] = time.time,
+        grace_s: float = _GRACE_S,
+    ) -> None:
+        self._find_revision = find_revision
+        self._clock = clock
+        self._grace_s = grace_s
+        self._seen: dict[str, dict[str, float]] = {}
+
+    def find(self, namespace: str) -> Collection[str]:
+        """Its current revisions; none: it has no snapshot."""
+        last = self._find_revision(namespace)
+        if not last:
+            self._seen.pop(namespace, None)
+            return ()
+        now = self._clock()
+        # When each was last the newest.
+        seen = self._seen.get(namespace, {})
+        self._seen[namespace] = {
+            **{known: at for known, at in seen.items() if at > now - self._grace_s},
+            last: now,
+        }
+        return self._seen[namespace].keys()
