@@ -21,6 +21,7 @@ COMMANDS = {
     "inject": "webhook.cli.inject",
     "uninject": "webhook.cli.uninject",
     "webhook": "webhook.cli.webhook",
+    "controller": "webhook.cli.controller",
 }
 
 

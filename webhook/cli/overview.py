@@ -18,6 +18,7 @@ commands:
   inject      put the sidecar into the pods of manifests
   uninject    take it out again
   webhook     serve the admission webhook that gives pods their sidecar
+  controller  make Clusters, Routes and Tenants so, and hand out credentials
   demo        see the main job done on two real clusters
 
 `mca COMMAND --help` tells more.

@@ -3,11 +3,19 @@
 Must not know what they do.
 """
 
+from webhook.controller.broker import part as broker
 from webhook.controller.engine.part import Part
 from webhook.controller.engine.world import World
+from webhook.controller.members import part as members
 from webhook.controller.policies import part as policies
+from webhook.controller.tenants import part as tenants
 
-_BUILDERS = (policies.build_parts,)
+_BUILDERS = (
+    policies.build_parts,
+    tenants.build_parts,
+    members.build_parts,
+    broker.build_parts,
+)
 
 
 def build_parts(world: World) -> list[Part]:

@@ -78,7 +78,7 @@ def test_values() -> None:
 )
 def test_a_bad_value_is_told_with_its_variable(name: str, text: str, said: str) -> None:
     errors = parse_environment({f"MCA_CONTROLLER_{name}": text})
-    assert isinstance(errors, tuple)
+    assert not isinstance(errors, ControllerSettings)
     [error] = errors
     assert error.startswith(f"MCA_CONTROLLER_{name}: ")
     assert said in error
