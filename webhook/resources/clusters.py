@@ -27,6 +27,7 @@ from webhook.resources.readings import as_fields, given, problems_of
 __all__ = (
     "Audience",
     "Cluster",
+    "Credentials",
     "SecretRef",
     "TokenRequest",
     "parse_cluster",

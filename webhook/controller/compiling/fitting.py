@@ -14,7 +14,7 @@ MAX_BYTES: Final = MAX_SNAPSHOT_BYTES - 16 * 1024
 
 def canonical(document: object) -> bytes:
     """The one spelling of a document."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def count_fitting(base: object, entries: list[dict[str, Any]]) -> int:
