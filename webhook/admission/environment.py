@@ -6,10 +6,10 @@ Must not read files. Every error is reported at once, each names its variable.
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from webhook.admission.quantities import parse_amount
-from webhook.admission.settings import InjectionSettings, Resources, parse_image
+from webhook.admission.settings import InjectionSettings, Resources, find_broker, parse_image
 from webhook.certificates.settings import CertificateSettings, read_settings
 
 T = TypeVar("T")
@@ -36,13 +36,18 @@ TABLE: Final = (
         "MCA_WEBHOOK_CERT", "/var/run/mca/webhook/tls.crt", "certificate, read again on change"
     ),
     Setting("MCA_WEBHOOK_KEY", "/var/run/mca/webhook/tls.key", "its private key"),
-    Setting("MCA_WEBHOOK_NAMESPACE", "mca-system", "own: where the Secret and the Service are"),
+    Setting("MCA_WEBHOOK_NAMESPACE", "mca-system", "MCA's own, with its Secret and Services"),
     Setting("MCA_WEBHOOK_SERVICE", "mca-webhook", "own: the Service that API servers call"),
     Setting("MCA_WEBHOOK_CA_SECONDS", "7776000", "own: the life of a CA, renewed after two thirds"),
     Setting("MCA_WEBHOOK_LEAF_SECONDS", "86400", "own: the life of a serving certificate"),
     Setting("MCA_WEBHOOK_SETTLE_SECONDS", "300", "own: how long a CA is trusted before it signs"),
     Setting("MCA_WEBHOOK_DRAIN", "5", "seconds from SIGTERM in which new calls are still taken"),
     Setting("MCA_SIDECAR_IMAGE", "", "the sidecar's image by its digest; must be set"),
+    Setting(
+        "MCA_SIDECAR_POLICY",
+        "home",
+        "what sidecars live by: home alone, or what the controller writes",
+    ),
     Setting("MCA_SIDECAR_LOG_LEVEL", "info", "debug, info, warning or error"),
     Setting("MCA_SIDECAR_CPU_REQUEST", "10m", "the sidecar's requests and limits"),
     Setting("MCA_SIDECAR_MEMORY_REQUEST", "32Mi", ""),
@@ -85,6 +90,7 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
     certificates = read_settings(read)
     drain = read("MCA_WEBHOOK_DRAIN", _parse_drain)
     image = read("MCA_SIDECAR_IMAGE", parse_image)
+    policy = read("MCA_SIDECAR_POLICY", _parse_policy)
     level = read("MCA_SIDECAR_LOG_LEVEL", _parse_level)
     resources = [
         read(f"MCA_SIDECAR_{name}", _parse_quantity)
@@ -98,6 +104,8 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
         log_level=level or "",
         resources=Resources(*(text or "" for text in resources)),
         audiences=audiences or frozenset(),
+        policy=policy or "home",
+        broker=find_broker(certificates.namespace),
     )
     return ServerSettings(*address, certificates, drain or 0, injection)
 
@@ -118,6 +126,14 @@ def _parse_drain(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,3}", text) is None or int(text) > _MAX_DRAIN_S:
         raise ValueError(f"{text!r} is not a whole number of seconds from 0 to {_MAX_DRAIN_S}")
     return int(text)
+
+
+def _parse_policy(text: str) -> Literal["home", "controller"]:
+    if text == "home":
+        return "home"
+    if text == "controller":
+        return "controller"
+    raise ValueError(f"{text!r} is none of home, controller")
 
 
 def _parse_level(text: str) -> str:

@@ -22,6 +22,7 @@ from webhook.admission.names import (
 )
 from webhook.admission.outcome import Injected, Namespace, RawObject, Refusal, Skip
 from webhook.admission.pod_shape import find_problem
+from webhook.admission.provision import Members
 from webhook.admission.proxies import DIRECT, DIRECT_BY_NAME, find_warning
 from webhook.admission.reserved import find_reserved
 from webhook.admission.settings import InjectionSettings, Resources
@@ -43,20 +44,33 @@ class Patch(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class _Sidecar(NamedTuple):
+    """What is to be put in."""
+
+    settings: InjectionSettings
+    tuning: Tuning
+    members: Members
+
+
 def plan_patch(
-    pod: RawObject, namespace: Namespace, settings: InjectionSettings
+    pod: RawObject, namespace: Namespace, settings: InjectionSettings, members: Members = ()
 ) -> Patch | Skip | Refusal:
     """What is to be done with a pod that is being created, as the API server sends it."""
-    outcome = inject(pod, namespace, settings)
+    outcome = inject(pod, namespace, settings, members)
     if isinstance(outcome, Injected):
         return Patch(diff(pod, outcome.pod), outcome.warnings)
     return outcome
 
 
 def inject(
-    pod: RawObject, namespace: Namespace, settings: InjectionSettings, *, offline: bool = False
+    pod: RawObject,
+    namespace: Namespace,
+    settings: InjectionSettings,
+    members: Members = (),
+    *,
+    offline: bool = False,
 ) -> Injected | Skip | Refusal:
-    """The pod with its sidecar.
+    """The pod with its sidecar, which gets a token for each of the members.
 
     `offline` pods come from a file. Those of the API server have been through its own plugin, and
     have a token's volume if the pod and its service account want one. It has checked their form,
@@ -65,7 +79,7 @@ def inject(
     if offline and (problem := find_problem(pod)):
         return _refuse_malformed(problem)
     try:
-        return _inject(pod, namespace, settings, offline=offline)
+        return _inject(pod, namespace, settings, members, offline=offline)
     except (AttributeError, KeyError, TypeError):
         if problem := find_problem(pod):
             return _refuse_malformed(problem)
@@ -77,7 +91,12 @@ def _refuse_malformed(problem: str) -> Refusal:
 
 
 def _inject(
-    pod: RawObject, namespace: Namespace, settings: InjectionSettings, *, offline: bool
+    pod: RawObject,
+    namespace: Namespace,
+    settings: InjectionSettings,
+    members: Members,
+    *,
+    offline: bool,
 ) -> Injected | Skip | Refusal:
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
     try:
@@ -96,7 +115,8 @@ def _inject(
             return refusal
     elif api is None:
         return Skip("no-token", "it asks for no service account token, so it has no API to replace")
-    return _build(pod, tuning, settings, removed, api or frozenset())
+    sidecar = _Sidecar(settings, tuning, members)
+    return _build(pod, sidecar, removed, api or frozenset())
 
 
 def _find_skip(pod: RawObject, namespace: Namespace, tuning: Tuning) -> Skip | Refusal | None:
@@ -174,13 +194,9 @@ def _find_refusal(
 
 
 def _build(
-    pod: RawObject,
-    tuning: Tuning,
-    settings: InjectionSettings,
-    removed: frozenset[str],
-    api: frozenset[str],
+    pod: RawObject, wanted: _Sidecar, removed: frozenset[str], api: frozenset[str]
 ) -> Injected:
-    spec = pod["spec"]
+    spec, (settings, tuning, members) = pod["spec"], wanted
     init = spec.get("initContainers") or []
     arrived: RawObject = next((item for item in init if item["name"] == SIDECAR), {})
     application = [item for item in list_containers(spec) if item["name"] != SIDECAR]
@@ -197,7 +213,8 @@ def _build(
     if spec.get("resources"):
         # The pod as a whole has its share, which the sum of its containers' must not exceed.
         tuning = tuning._replace(resources=Resources("", "", "", ""))
-    sidecar = build_container(settings, tuning, names, arrived)
+    sidecar = build_container(settings, tuning, names, arrived, members)
+    ours = build_volumes(settings, members)
     new_spec = {
         **spec,
         **(add_capture(spec) if tuning.captures_names else {}),
@@ -206,7 +223,7 @@ def _build(
             *(adapt(item) for item in init if item["name"] != SIDECAR),
         ],
         "containers": [adapt(item) for item in spec["containers"]],
-        "volumes": _rebuild_volumes(spec.get("volumes") or [], removed),
+        "volumes": _rebuild_volumes(spec.get("volumes") or [], ours, removed),
         "automountServiceAccountToken": False,
     }
     return Injected(
@@ -214,9 +231,11 @@ def _build(
     )
 
 
-def _rebuild_volumes(volumes: list[RawObject], removed: frozenset[str]) -> list[RawObject]:
+def _rebuild_volumes(
+    volumes: list[RawObject], ours: dict[str, RawObject], removed: frozenset[str]
+) -> list[RawObject]:
     """Ours stand where they stood: other webhooks may have added theirs behind them."""
-    missing = build_volumes()
+    missing = dict(ours)
     rebuilt = []
     for volume in volumes:
         name = volume["name"]

@@ -10,16 +10,27 @@ SIDECAR: Final = "mca"
 IDENTITY_VOLUME: Final = "mca-identity"
 CLIENTS_VOLUME: Final = "mca-clients"
 TOKEN_VOLUME: Final = "mca-token"  # noqa: S105 - the name of a volume
-VOLUMES: Final = (IDENTITY_VOLUME, CLIENTS_VOLUME, TOKEN_VOLUME)
+POLICY_VOLUME: Final = "mca-policy"
+BROKER_VOLUME: Final = "mca-broker"
+MEMBERS_VOLUME: Final = "mca-members"
+VOLUMES: Final = (
+    IDENTITY_VOLUME, CLIENTS_VOLUME, TOKEN_VOLUME, POLICY_VOLUME, BROKER_VOLUME, MEMBERS_VOLUME,
+)  # fmt: skip
 
 SERVICE_ACCOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 IDENTITY_PATH: Final = "/var/run/mca/identity"
 CLIENTS_PATH: Final = "/var/run/mca/clients"
+POLICY_PATH: Final = "/var/run/mca/policy"
+BROKER_PATH: Final = "/var/run/mca/broker"
+MEMBERS_PATH: Final = "/var/run/mca/members"
 # Whole volumes, and where the sidecar has them.
 SIDECAR_MOUNTS: Final = {
     IDENTITY_VOLUME: IDENTITY_PATH,
     CLIENTS_VOLUME: CLIENTS_PATH,
     TOKEN_VOLUME: SERVICE_ACCOUNT_PATH,
+    POLICY_VOLUME: POLICY_PATH,
+    BROKER_VOLUME: BROKER_PATH,
+    MEMBERS_VOLUME: MEMBERS_PATH,
 }
 # The ConfigMap that every namespace has, with the certificates of the API server.
 ROOT_CA: Final = "kube-root-ca.crt"
@@ -30,12 +41,23 @@ VARIABLE_FIELDS: Final = {
     "MCA_SERVICE_ACCOUNT": "spec.serviceAccountName",
 }
 _LOOPBACK: Final = r"(127[.]0[.]0[.]1|\[::1\]):[0-9]{1,5}"
+_MEMBER: Final = r'\{"name":"[a-z0-9-]+","server":"https://[^"\\]+","ca":"[0-9a-f]{64}"\}'
 VARIABLE_PATTERNS: Final = {
     "MCA_CONTAINERS": r"^[a-z0-9,-]*$",
     "MCA_API_LISTEN": f"^{_LOOPBACK}(,{_LOOPBACK})*$",
     "MCA_ADMIN_LISTEN": r"^\[::\]:[0-9]{1,5}$",
     "MCA_LOG_LEVEL": "^[a-z]*$",
+    "MCA_SNAPSHOT": r"^/var/run/mca/policy/snapshot[.]v1[.]json$",
+    "MCA_SNAPSHOT_WATCH": "^mca-policy$",
+    "MCA_BROKER_TOKEN": "^/var/run/mca/broker/token$",
+    "MCA_MEMBERS": rf"^\[({_MEMBER}(,{_MEMBER})*)?\]$",
 }
+# The broker's address differs between installations: whoever judges it knows the one.
+BROKER_VARIABLE: Final = "MCA_BROKER"
+# What a sidecar has that lives by the controller's policy.
+POLICY_VARIABLES: Final = (
+    "MCA_SNAPSHOT", "MCA_SNAPSHOT_WATCH", BROKER_VARIABLE, "MCA_BROKER_TOKEN", "MCA_MEMBERS",
+)  # fmt: skip
 # What the API server's own plugin calls the volume that it adds.
 API_ACCESS_PREFIX: Final = "kube-api-access-"
 

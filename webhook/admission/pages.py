@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import ClientError, StreamReader, web
 
 from webhook.admission.envelope import START_BYTES, read_envelope
+from webhook.admission.provision import MemberSource
 from webhook.admission.registration import MODES, find_path
 from webhook.admission.review import Reviewed, refuse_busy, review
 from webhook.admission.room import Place, Room
@@ -43,8 +44,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Webhook:
     """What it answers. /readyz says that it ends (`draining`), or what it `lacks` to begin."""
 
-    def __init__(self, settings: InjectionSettings) -> None:
+    def __init__(self, settings: InjectionSettings, members: MemberSource) -> None:
         self._settings = settings
+        self._members = members
         self.tally = Tally()
         self._room = Room(_ROOM_BYTES)
         self._light, self._heavy = Turns(_LIGHT_AT_ONCE), Turns()
@@ -120,11 +122,12 @@ class Webhook:
         if len(body) <= _LIGHT_BYTES:
             await self._light.begin(peer, sender)
             try:
-                return review(body, MODES[mode], self._settings)
+                return review(body, MODES[mode], self._settings, self._members.find)
             finally:
                 self._light.end()
         async with self._heavy.take(peer, sender):
-            return await asyncio.to_thread(review, body, MODES[mode], self._settings)
+            found = (MODES[mode], self._settings, self._members.find)
+            return await asyncio.to_thread(review, body, *found)
 
     async def _tell_alive(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -132,8 +135,8 @@ class Webhook:
     async def _tell_ready(self, _: web.Request) -> web.Response:
         if self.draining:
             return web.Response(text="it is ending\n", status=503)
-        if self.lacks:
-            return web.Response(text=f"{self.lacks}\n", status=503)
+        if lacks := self.lacks or self._members.lacks:
+            return web.Response(text=f"{lacks}\n", status=503)
         return web.Response(text="ok\n")
 
     async def _tell_metrics(self, _: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from webhook.admission.injection import Patch, plan_patch
 from webhook.admission.outcome import Namespace, Refusal, Skip
+from webhook.admission.provision import FindMembers, NoMembers
 from webhook.admission.settings import InjectionSettings
 
 _API_VERSION: Final = "admission.k8s.io/v1"
@@ -22,6 +23,7 @@ _MAX_PATCH: Final = 2 << 20
 _TOO_LARGE: Final = Refusal(
     "too-large", "what injection adds to this pod is too large: give its containers shorter names"
 )
+_NO_MEMBERS: Final = NoMembers().find
 _POD: Final = {"group": "", "version": "v1", "kind": "Pod"}
 
 
@@ -35,10 +37,16 @@ class Reviewed(NamedTuple):
 
 class _Request(NamedTuple):
     uid: str
+    namespace: str
     pod: dict[str, Any] | None  # None: this is nothing to inject into
 
 
-def review(body: bytes | bytearray, namespace: Namespace, settings: InjectionSettings) -> Reviewed:
+def review(
+    body: bytes | bytearray,
+    namespace: Namespace,
+    settings: InjectionSettings,
+    find_members: FindMembers = _NO_MEMBERS,
+) -> Reviewed:
     """Answer one AdmissionReview of a namespace of this kind."""
     try:
         request = _read(body)
@@ -47,7 +55,7 @@ def review(body: bytes | bytearray, namespace: Namespace, settings: InjectionSet
         return Reviewed(_render(error.uid, allowed=False, status=status), "malformed", "malformed")
     if request.pod is None:
         return Reviewed(_render(request.uid, allowed=True), "passed", "")
-    outcome = plan_patch(request.pod, namespace, settings)
+    outcome = plan_patch(request.pod, namespace, settings, find_members(request.namespace))
     match outcome:
         case Patch(operations, warnings):
             encoded = _encode(operations)
@@ -102,11 +110,11 @@ def _read(body: bytes | bytearray) -> _Request:
         or request.get("kind") != _POD
         or request.get("subResource")
     ):
-        return _Request(uid, None)
-    pod = request.get("object")
+        return _Request(uid, "", None)
+    pod, sender = request.get("object"), request.get("namespace")
     if not isinstance(pod, dict):
         raise _MalformedError("request.object is not a pod", uid)
-    return _Request(uid, pod)
+    return _Request(uid, sender if isinstance(sender, str) else "", pod)
 
 
 def _encode(operations: list[dict[str, Any]]) -> dict[str, str]:

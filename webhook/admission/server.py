@@ -4,10 +4,8 @@ Must not answer anything, pages.py does, nor know where its certificate comes fr
 """
 
 import asyncio
-import ctypes
 import logging
 import signal
-import socket
 import sys
 from functools import partial
 from typing import Final, cast
@@ -17,18 +15,13 @@ from aiohttp import web
 from sidecar.log import log_event
 from webhook.admission.environment import ServerSettings
 from webhook.admission.pages import Webhook
+from webhook.admission.provision import MemberSource
 from webhook.certificates.file_certificate import CertificateSource
 from webhook.serving.connections import Connections
 from webhook.serving.faults import Faults
+from webhook.serving.port import give_memory_back, open_port
 
 EXIT_BIND: Final = 69
-_BACKLOG: Final = 1024
-# Of malloc.h.
-_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-# Above the 256 KB that asyncio takes for each read of TLS: mapping those cost a review a seventh.
-_LARGE_BLOCK: Final = 512 << 10
-# For all that it accepts: else the kernel takes a whole answer, 4 MB, of who does not read.
-_SEND_BUFFER: Final = 64 << 10
 # More than an API server has calls that change something. An idle one costs up to 0.3 MB.
 _MAX_CONNECTIONS: Final = 640
 _LAST_CALLS_S: Final = 5.0
@@ -39,7 +32,9 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_S: Final = 0.0005
 
 
-async def serve(settings: ServerSettings, certificate: CertificateSource) -> int:
+async def serve(
+    settings: ServerSettings, certificate: CertificateSource, members: MemberSource
+) -> int:
     """Serve until a signal asks to end; the exit code."""
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -48,7 +43,7 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     sys.setswitchinterval(_SWITCH_S)
     give_memory_back()
     logging.getLogger().addHandler(Faults())
-    webhook = Webhook(settings.injection)
+    webhook = Webhook(settings.injection, members)
     webhook.lacks = certificate.lacks
     connections = Connections(_MAX_CONNECTIONS, webhook.tally.refuse_connection)
     application = webhook.build()
@@ -66,7 +61,7 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     server = cast("web.Server", runner.server)  # there is one from here on
     try:
         try:
-            listening = _listen(settings.host, settings.port)
+            listening = open_port(settings.host, settings.port)
         except OSError as error:
             log_event("error", "cannot_listen", host=settings.host, port=settings.port, error=error)
             return EXIT_BIND
@@ -83,26 +78,3 @@ async def serve(settings: ServerSettings, certificate: CertificateSource) -> int
     finally:
         await runner.cleanup()
     return 0
-
-
-def give_memory_back() -> None:
-    """Have glibc map large blocks by themselves, as it does at first: what is freed is then free.
-
-    It raises that limit to 32 MB as such blocks are freed, and keeps their holes between others.
-    """
-    change = getattr(ctypes.CDLL(None), "mallopt", None)
-    if change is not None:  # another libc has no such habit
-        change(_MMAP_THRESHOLD, _LARGE_BLOCK)
-        change(_ARENA_MAX, 2)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """At `::` for both families, which asyncio itself would not do; IPv4 alone if need be."""
-    if host == "::" and not socket.has_dualstack_ipv6():
-        host = "0.0.0.0"  # noqa: S104 - as was asked for
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server(
-        (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
-    )
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    return listening

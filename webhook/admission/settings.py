@@ -4,7 +4,9 @@ Must not read the environment: whoever starts the webhook or the command does.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+from webhook.resources.names import BROKER_PORT, BROKER_SERVICE, SYSTEM_NAMESPACE
 
 # Of no base image that we know; below 65534, so that small user namespaces map it too.
 SIDECAR_UID: Final = 64430
@@ -20,8 +22,16 @@ class Resources(NamedTuple):
     memory_limit: str = "64Mi"
 
 
+def find_broker(namespace: str) -> str:
+    """Where sidecars find the broker of an installation in this namespace."""
+    return f"https://{BROKER_SERVICE}.{namespace}.svc:{BROKER_PORT}"
+
+
 class InjectionSettings(NamedTuple):
-    """What every sidecar has in common."""
+    """What every sidecar has in common.
+
+    `policy`: what it lives by, snapshots of the controller's, or its own cluster alone.
+    """
 
     image: str
     uid: int = SIDECAR_UID
@@ -29,6 +39,8 @@ class InjectionSettings(NamedTuple):
     resources: Resources = Resources()
     # Projected tokens for these may stay in application containers of enforced namespaces.
     audiences: frozenset[str] = frozenset()
+    policy: Literal["home", "controller"] = "home"
+    broker: str = find_broker(SYSTEM_NAMESPACE)
 
 
 def parse_image(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Owns the sidecar as it stands in a pod: its container, and the three volumes it lives on.
+"""Owns the sidecar as it stands in a pod: its container, and the volumes it lives on.
 
 Must not know the application, but for the names of its containers. Everything is spelled out with
 the defaults that the API server would add: a pod that comes back is compared with it, and what
@@ -7,6 +7,7 @@ differs is rebuilt. Its settings are those of sidecar/config.py.
 
 from typing import Any, Final
 
+from webhook.admission import provision
 from webhook.admission.annotations import ADMIN_PORT, API_PORT, Tuning
 from webhook.admission.capture import PORT as CAPTURED_PORT
 from webhook.admission.names import (
@@ -21,6 +22,7 @@ from webhook.admission.names import (
     VARIABLE_FIELDS,
 )
 from webhook.admission.outcome import RawObject
+from webhook.admission.provision import Members
 from webhook.admission.quantities import parse_amount
 from webhook.admission.settings import InjectionSettings, Resources
 
@@ -31,7 +33,11 @@ _VOLUME_SIZE: Final = "1Mi"
 
 
 def build_container(
-    settings: InjectionSettings, tuning: Tuning, containers: list[str], arrived: RawObject
+    settings: InjectionSettings,
+    tuning: Tuning,
+    containers: list[str],
+    arrived: RawObject,
+    members: Members = (),
 ) -> RawObject:
     """The container, for the application's containers of these names.
 
@@ -45,7 +51,7 @@ def build_container(
         "image": settings.image,
         "imagePullPolicy": "Always" if always else "IfNotPresent",
         "restartPolicy": "Always",
-        "env": _list_variables(settings, tuning, containers),
+        "env": _list_variables(settings, tuning, containers, members),
         "resources": _choose_resources(tuning.resources, arrived.get("resources") or {}),
         "startupProbe": {
             "httpGet": {"path": "/readyz", "port": tuning.admin_port, "scheme": "HTTP"},
@@ -70,11 +76,12 @@ def build_container(
             {"name": IDENTITY_VOLUME, "mountPath": IDENTITY_PATH},
             {"name": CLIENTS_VOLUME, "mountPath": CLIENTS_PATH},
             {"name": TOKEN_VOLUME, "mountPath": SERVICE_ACCOUNT_PATH, "readOnly": True},
+            *provision.list_mounts(settings, members),
         ],
     }
 
 
-def build_volumes() -> dict[str, RawObject]:
+def build_volumes(settings: InjectionSettings, members: Members = ()) -> dict[str, RawObject]:
     """The volumes by their names."""
     memory = {"medium": "Memory", "sizeLimit": _VOLUME_SIZE}
     return {
@@ -103,11 +110,12 @@ def build_volumes() -> dict[str, RawObject]:
                 ],
             },
         },
+        **provision.build_volumes(settings, members),
     }
 
 
 def _list_variables(
-    settings: InjectionSettings, tuning: Tuning, containers: list[str]
+    settings: InjectionSettings, tuning: Tuning, containers: list[str], members: Members
 ) -> list[RawObject]:
     texts = {"MCA_CONTAINERS": ",".join(containers)}
     ports = [tuning.api_port, *([CAPTURED_PORT] if tuning.captures_names else [])]
@@ -117,6 +125,7 @@ def _list_variables(
         texts["MCA_ADMIN_LISTEN"] = f"[::]:{tuning.admin_port}"
     if tuning.log_level != "info":
         texts["MCA_LOG_LEVEL"] = tuning.log_level
+    texts |= provision.list_texts(settings, members)
     return [
         *(
             {"name": name, "valueFrom": {"fieldRef": _field(of)}}

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 
 from sidecar.log import claim_descriptors
 from webhook.admission.environment import TABLE, ServerSettings, Setting, parse_environment
+from webhook.admission.provision import NoMembers
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
 
 if TYPE_CHECKING:
+    from webhook.admission.provision import MemberSource
     from webhook.certificates.file_certificate import CertificateSource
     from webhook.certificates.settings import CertificateSettings
 
 _USAGE = "mca webhook"
 _DESCRIPTION = """\
-Serves the admission webhook that gives pods their sidecar. With certificates from files it reads
-nothing of the cluster and needs no rights in it; with its own it keeps a CA in one Secret and the
-caBundle of one registration. Everything is set by environment variables:
+Serves the admission webhook that gives pods their sidecar. With certificates of its own it keeps a
+CA in one Secret and the caBundle of one registration; for sidecars that live by the controller's
+policy it follows Clusters, Tenants and namespaces. With files and home it reads nothing of the
+cluster. Everything is set by environment variables:
 """
 _EPILOG = """\
 paths: /inject/enforced, /inject/optional and /inject/standard by the labels of the namespace;
@@ -46,12 +49,29 @@ def main(arguments: list[str]) -> int:
         complain("\n".join(settings))
         return EXIT_USAGE
     certificate = _open_certificate(settings.certificates)
-    if isinstance(certificate, str):
-        complain(certificate)
+    members = _open_members(settings)
+    if isinstance(certificate, str) or isinstance(members, str):
+        complain("\n".join(each for each in (certificate, members) if isinstance(each, str)))
         return EXIT_USAGE
     from webhook.admission.server import serve
 
-    return asyncio.run(serve(settings, certificate))
+    return asyncio.run(serve(settings, certificate, members))
+
+
+def _open_members(settings: ServerSettings) -> "MemberSource | str":
+    """Who knows which members a pod's sidecar reaches; a text tells what is wrong."""
+    if settings.injection.policy == "home":
+        return NoMembers()
+    from webhook.admission.membership import Membership
+    from webhook.kube import KubeError, open_cluster
+
+    try:
+        kube = open_cluster()
+    except KubeError as error:
+        return f"MCA_SIDECAR_POLICY: controller needs the API server: {error}"
+    membership = Membership(settings.certificates.namespace)
+    membership.follow(kube)
+    return membership
 
 
 def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | str":

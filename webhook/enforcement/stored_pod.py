@@ -10,20 +10,20 @@ from typing import Final
 
 from webhook.admission.boundary import list_breaches
 from webhook.admission.names import (
+    BROKER_VARIABLE,
     CLIENTS_VOLUME,
-    ROOT_CA,
+    POLICY_VARIABLES,
     SERVICE_ACCOUNT_PATH,
     SIDECAR,
     SIDECAR_MOUNTS,
-    TOKEN_VOLUME,
     VARIABLE_FIELDS,
     VARIABLE_PATTERNS,
-    VOLUMES,
     is_ours,
 )
 from webhook.admission.outcome import RawObject
 from webhook.admission.settings import InjectionSettings
 from webhook.admission.volumes import list_containers
+from webhook.enforcement.stored_volumes import is_our_volume
 
 # What would run beside the sidecar's own program, or let others in.
 _FOREIGN_FIELDS: Final = (
@@ -59,7 +59,7 @@ def list_gaps(
         yield f"the sidecar's {', '.join(wrong)}: not what MCA puts in"
     others = [*list_containers(spec), *(spec.get("ephemeralContainers") or ())][1:]
     for volume in spec.get("volumes") or ():
-        if is_ours(volume["name"]) and not _is_our_volume(volume):
+        if is_ours(volume["name"]) and not is_our_volume(volume):
             yield f"volume {volume['name']}: not what MCA puts in"
     for container in others:
         yield from _list_references(container)
@@ -73,7 +73,10 @@ def _list_wrong_fields(sidecar: RawObject, settings: InjectionSettings) -> Itera
         yield "restartPolicy"
     yield from (field for field in _FOREIGN_FIELDS if sidecar.get(field))
     yield from (probe for probe in _PROBES if (sidecar.get(probe) or {}).get("exec"))
-    if not all(map(_is_our_variable, sidecar.get("env") or ())):
+    env = sidecar.get("env") or ()
+    if not all(_is_our_variable(item, settings) for item in env) or _lacks_policy(
+        sidecar, settings
+    ):
         yield "env"
     if not all(map(_is_our_mount, sidecar.get("volumeMounts") or ())):
         yield "volumeMounts"
@@ -91,8 +94,18 @@ def _list_wrong_fields(sidecar: RawObject, settings: InjectionSettings) -> Itera
         yield "securityContext"
 
 
-def _is_our_variable(item: RawObject) -> bool:
+def _lacks_policy(sidecar: RawObject, settings: InjectionSettings) -> bool:
+    """Whether it would take its own cluster, whole, for all that it may do."""
+    if settings.policy == "home" or sidecar["image"] != settings.image:
+        return False
+    named = {item["name"] for item in sidecar.get("env") or ()}
+    return not named.issuperset(POLICY_VARIABLES)
+
+
+def _is_our_variable(item: RawObject, settings: InjectionSettings) -> bool:
     name, source = item["name"], item.get("valueFrom")
+    if name == BROKER_VARIABLE:
+        return source is None and item.get("value") == settings.broker
     if name in VARIABLE_FIELDS:
         found = ((source or {}).get("fieldRef") or {}).get("fieldPath")
         return bool(found == VARIABLE_FIELDS[name])
@@ -107,30 +120,6 @@ def _is_our_variable(item: RawObject) -> bool:
 def _is_our_mount(mount: RawObject) -> bool:
     path = SIDECAR_MOUNTS.get(mount["name"])
     return path == mount["mountPath"] and not mount.get("subPath")
-
-
-def _is_our_source(source: RawObject) -> bool:
-    """A token for the API server, its certificate, the namespace, each as one file."""
-    token, text = source.get("serviceAccountToken"), source.get("configMap")
-    if token is not None:
-        return not token.get("audience") and token["path"] == "token"
-    if text is not None:
-        paths = {item["path"] for item in text.get("items") or ()}
-        return text.get("name") == ROOT_CA and paths <= {"ca.crt"}
-    return all(
-        item["path"] == "namespace"
-        and (item.get("fieldRef") or {}).get("fieldPath") == "metadata.namespace"
-        for item in (source.get("downwardAPI") or {}).get("items") or [{"path": ""}]
-    )
-
-
-def _is_our_volume(volume: RawObject) -> bool:
-    if volume["name"] == TOKEN_VOLUME:
-        projected = volume.get("projected")
-        sources = (projected or {}).get("sources") or ()
-        return projected is not None and all(map(_is_our_source, sources))
-    medium = (volume.get("emptyDir") or {}).get("medium")
-    return volume["name"] in VOLUMES and medium == "Memory"
 
 
 def _list_references(container: RawObject) -> Iterator[str]:

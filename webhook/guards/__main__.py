@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
             system_namespace=given.system_namespace,
             audiences=tuple(given.audience),
             uid=given.uid,
+            policy=given.policy,
         )
     except ValueError as error:
         sys.stderr.write(f"webhook.guards: {error}\n")
@@ -64,6 +65,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         default=[],
         help="that tokens in application containers may be for; repeatable (none)",
     )
+    add(
+        "--policy", choices=("home", "controller"), default="home",
+        help="what sidecars live by (%(default)s)",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -6,14 +6,20 @@ not look at updates: a new release of the image would hold every older pod back.
 
 from webhook.admission.boundary import HIGHEST_PRIORITY
 from webhook.admission.names import (
+    BROKER_VARIABLE,
+    BROKER_VOLUME,
     CLIENTS_VOLUME,
     IDENTITY_VOLUME,
+    MEMBERS_VOLUME,
+    POLICY_VARIABLES,
+    POLICY_VOLUME,
     ROOT_CA,
     SIDECAR_MOUNTS,
     TOKEN_VOLUME,
     VARIABLE_FIELDS,
     VARIABLE_PATTERNS,
 )
+from webhook.admission.settings import find_broker
 from webhook.guards.container_rules import (
     allow_own_client_folder,
     forbid_environment,
@@ -26,7 +32,8 @@ from webhook.guards.container_rules import (
     opens_token,
 )
 from webhook.guards.policy import Guard, Rule, Validation
-from webhook.guards.settings import GuardSettings, write_string, write_strings
+from webhook.guards.settings import API_SERVER, GuardSettings, write_string, write_strings
+from webhook.resources.names import BROKER_AUDIENCE, POLICY
 
 # Pod Security restricted's list without csi, whose drivers may hand out anything.
 _VOLUME_TYPES = (
@@ -68,6 +75,7 @@ def guard_final_pods(settings: GuardSettings) -> Guard:
                 f"the first init container is not MCA's sidecar: {_REMEDY}",
             ),
             *_judge_sidecar(settings),
+            *_judge_policy(settings),
             *_judge_pod(settings),
             *_judge_volumes(),
             forbid_our_names(others),
@@ -101,7 +109,7 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
               !c.?stdin.orValue(false) && !c.?tty.orValue(false) &&
               !c.?startupProbe.?exec.hasValue() && !c.?readinessProbe.?exec.hasValue() &&
               !c.?livenessProbe.?exec.hasValue() &&
-              c.?env.orValue([]).all(e, {_allow_variable()}) &&
+              c.?env.orValue([]).all(e, {_allow_variable(settings)}) &&
               c.?volumeMounts.orValue([]).all(m, {_allow_mount()}))
             """,
             "the sidecar's command, environment, probes, mounts or restart policy are not what "
@@ -123,7 +131,28 @@ def _judge_sidecar(settings: GuardSettings) -> tuple[Validation, ...]:
     )
 
 
-def _allow_variable() -> str:
+def _judge_policy(settings: GuardSettings) -> tuple[Validation, ...]:
+    """Without these a sidecar would take its own cluster, whole, for all that it may do.
+
+    Sidecars of an earlier release are as that made them.
+    """
+    if settings.policy == "home":
+        return ()
+    names, mounts = write_strings(POLICY_VARIABLES), write_strings((POLICY_VOLUME, BROKER_VOLUME))
+    return (
+        Validation(
+            f"""
+            !variables.hasSidecar || variables.init[0].image != {write_string(settings.image)} ||
+            [variables.init[0]].all(c,
+              {names}.all(name, c.?env.orValue([]).exists(e, e.name == name)) &&
+              {mounts}.all(name, c.?volumeMounts.orValue([]).exists(m, m.name == name)))
+            """,
+            f"the sidecar has no policy to live by: {_REMEDY}",
+        ),
+    )
+
+
+def _allow_variable(settings: GuardSettings) -> str:
     """CEL: each by its name, from where its value comes, and what it may say."""
     fields = [
         f"e.name == {write_string(name)} && "
@@ -135,7 +164,11 @@ def _allow_variable() -> str:
         f"e.?value.orValue('').matches({write_string(pattern)})"
         for name, pattern in VARIABLE_PATTERNS.items()
     ]
-    return " || ".join(f"({allowed})" for allowed in [*fields, *texts])
+    broker = (
+        f"e.name == {write_string(BROKER_VARIABLE)} && !has(e.valueFrom) && "
+        f"e.?value.orValue('') == {write_string(find_broker(settings.system_namespace))}"
+    )
+    return " || ".join(f"({allowed})" for allowed in [*fields, *texts, broker])
 
 
 def _allow_mount() -> str:
@@ -157,6 +190,16 @@ def _allow_source() -> str:
         (has(s.downwardAPI) && s.downwardAPI.?items.orValue([]).all(i,
          i.path == 'namespace' &&
          i.?fieldRef.?fieldPath.orValue('') == 'metadata.namespace'))
+        """
+
+
+def _allow_member_token() -> str:
+    """CEL: a token that is neither this cluster's own nor the broker's."""
+    return f"""
+        has(s.serviceAccountToken) &&
+        !(s.serviceAccountToken.?audience.orValue('') in {write_strings(("", BROKER_AUDIENCE))}) &&
+        !s.serviceAccountToken.audience.startsWith({write_string(API_SERVER)}) &&
+        s.serviceAccountToken.path.endsWith('/token')
         """
 
 
@@ -200,7 +243,15 @@ def _judge_volumes() -> tuple[Validation, ...]:
               (v.name in {memory} &&
                v.?emptyDir.?medium.orValue('') == 'Memory') ||
               (v.name == {write_string(TOKEN_VOLUME)} && has(v.projected) &&
-               v.projected.?sources.orValue([]).all(s, {_allow_source()})))
+               v.projected.?sources.orValue([]).all(s, {_allow_source()})) ||
+              (v.name == {write_string(POLICY_VOLUME)} &&
+               v.?configMap.?name.orValue('') == {write_string(POLICY)}) ||
+              (v.name == {write_string(BROKER_VOLUME)} && has(v.projected) &&
+               v.projected.?sources.orValue([]).all(s,
+                s.?serviceAccountToken.?audience.orValue('') == {write_string(BROKER_AUDIENCE)} &&
+                s.serviceAccountToken.path == 'token')) ||
+              (v.name == {write_string(MEMBERS_VOLUME)} && has(v.projected) &&
+               v.projected.?sources.orValue([]).all(s, {_allow_member_token()})))
             """,
             f"a volume called mca-... is not what MCA puts in: {_REMEDY}",
         ),

@@ -21,6 +21,8 @@ _AT_HOME: Final = re.compile(r'request\.namespace != ("(?:[^"\\]|\\.)*")')
 _ADMIN_GROUPS: Final = "exists(group, group in "
 _USERS: Final = "request.userInfo.username in "
 _AUDIENCES: Final = "all(audience, audience in "
+# Which variables each sidecar must have: asked of those that live by the controller's policy.
+_POLICY: Final = ".all(name, c.?env"
 _PREVIOUS: Final = ".image in "
 
 
@@ -55,6 +57,7 @@ def read_guard_settings(policies: dict[str, RawObject]) -> GuardSettings:
             controllers=users[1],
             system_namespace=_read_home(policies[OBJECTS_GUARD]),
             audiences=audiences[0],
+            policy="controller" if _POLICY in _join(policies[PODS_GUARD]) else "home",
         )
     except ValueError as error:
         raise UnreadableError(str(error)) from None

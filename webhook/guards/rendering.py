@@ -71,6 +71,8 @@ def _list_arguments(settings: GuardSettings) -> list[str]:
         arguments += ["--uid", str(settings.uid)]
     if settings.system_namespace != plain.system_namespace:
         arguments += ["--system-namespace", shlex.quote(settings.system_namespace)]
+    if settings.policy != plain.policy:
+        arguments += ["--policy", settings.policy]
     for option, (texts, default) in many.items():
         if texts != default:
             arguments += [part for text in texts for part in (option, shlex.quote(text))]

@@ -6,6 +6,7 @@ Must not know which guard asks for what.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from webhook.admission.settings import SIDECAR_UID, parse_image
 
@@ -20,6 +21,8 @@ NAMESPACE_GROUPS = "system:serviceaccounts:"
 ANONYMOUS = "system:anonymous"
 # As kubeadm and the clouds name the API server in its tokens.
 API_SERVER = "https://kubernetes.default"
+# Of the broker's, and of members that trust this cluster's tokens.
+OUR_AUDIENCES = "mca.io/"
 _MAX_TEXT = 1024
 _MAX_UID = 2**31 - 1
 
@@ -44,6 +47,8 @@ class GuardSettings:
     system_namespace: str = DEFAULT_SYSTEM_NAMESPACE
     audiences: tuple[str, ...] = ()
     uid: int = SIDECAR_UID
+    # What sidecars live by, as injection is told.
+    policy: Literal["home", "controller"] = "home"
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -84,6 +89,11 @@ class GuardSettings:
             f"audiences: {audience!r} is the API server's own: name other services only"
             for audience in self.audiences
             if audience.startswith(API_SERVER)
+        ]
+        found += [
+            f"audiences: {audience!r} is MCA's own, for sidecars alone: name other services only"
+            for audience in self.audiences
+            if audience.startswith(OUR_AUDIENCES)
         ]
         if ANONYMOUS in self.admin_users:
             found.append(f"admin_users: {ANONYMOUS} is anybody: name a user")

@@ -39,7 +39,7 @@ def test_the_sidecar_understands_its_environment() -> None:
     assert settings.unknown == ()
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert paths == [settings.identity_dir, settings.clients_dir, settings.service_account_dir]
-    assert {mount["name"] for mount in container["volumeMounts"]} == set(build_volumes())
+    assert {mount["name"] for mount in container["volumeMounts"]} == set(build_volumes(SETTINGS))
     assert [address.port for address in settings.admin_listen] == [6444]
     assert container["startupProbe"]["httpGet"]["port"] == 6444
 

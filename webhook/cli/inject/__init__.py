@@ -9,6 +9,7 @@ import sys
 
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
+from webhook.resources.names import SYSTEM_NAMESPACE
 
 EXIT_REFUSED = 1
 _IMAGE_VARIABLE = "MCA_SIDECAR_IMAGE"
@@ -52,6 +53,15 @@ def main(arguments: list[str]) -> int:
         default=[],
         help="with --enforced: tokens for it may be in containers; may be given again",
     )
+    parser.add_argument(
+        "--policy", choices=["home", "controller"], default="home",
+        help="what sidecars live by: home alone (%(default)s), or what the controller writes; a "
+        "file gets no tokens for members, the webhook adds those",
+    )  # fmt: skip
+    parser.add_argument(
+        "--system-namespace", metavar="NAME", default=SYSTEM_NAMESPACE,
+        help="with --policy controller: where MCA is (%(default)s)",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
     if lacks_extra("inject", "yaml"):
         return EXIT_USAGE
@@ -61,7 +71,7 @@ def main(arguments: list[str]) -> int:
 def _inject(parser: Parser, given: argparse.Namespace) -> int:
     from webhook.admission.injection import inject
     from webhook.admission.outcome import Injected, Namespace, RawObject, Refusal
-    from webhook.admission.settings import InjectionSettings, parse_image
+    from webhook.admission.settings import InjectionSettings, find_broker, parse_image
     from webhook.cli.inject.documents import DocumentError
     from webhook.cli.inject.files import rewrite_files
 
@@ -69,7 +79,10 @@ def _inject(parser: Parser, given: argparse.Namespace) -> int:
         parser.error(f"--image is missing: name the sidecar's image, or set {_IMAGE_VARIABLE}")
     try:
         settings = InjectionSettings(
-            image=parse_image(given.image), audiences=frozenset(given.audience)
+            image=parse_image(given.image),
+            audiences=frozenset(given.audience),
+            policy=given.policy,
+            broker=find_broker(given.system_namespace),
         )
     except ValueError as error:
         parser.error(f"--image: {error}")
