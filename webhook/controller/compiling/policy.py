@@ -19,7 +19,7 @@ from webhook.controller.compiling.document import (
 from webhook.controller.compiling.fitting import MAX_BYTES, canonical, count_fitting
 from webhook.controller.compiling.judging import Ground, Judged, judge_admin_routes, judge_routes
 from webhook.controller.compiling.members import choose_members
-from webhook.controller.compiling.verdicts import NO_TENANT, PARTLY, TOO_LARGE, Verdict
+from webhook.controller.compiling.verdicts import INVALID, NO_TENANT, PARTLY, TOO_LARGE, Verdict
 from webhook.resources.meta import RawDocument
 from webhook.resources.names import LABEL_BOUNDARY
 from webhook.resources.tenants import Tenant
@@ -89,7 +89,7 @@ def _compile_tenant(tenant: Tenant, case: Case) -> Compiled:
     if isinstance(taken, Snapshot):
         return compiled
     told = f"the Tenant's policy cannot be taken by sidecars: {'; '.join(taken[:5])}"
-    return _deny_all(case, Verdict(False, TOO_LARGE, told))
+    return _deny_all(case, Verdict(False, INVALID, told))
 
 
 def list_admin_problems(admins: Sequence[Judged]) -> tuple[str, ...]:
