@@ -28,6 +28,7 @@ TABLE: Final = (
     Setting("MCA_CONTROLLER_LISTEN", "[::]:8444", "where to serve the broker, over TLS"),
     Setting("MCA_CONTROLLER_NAMESPACE", "mca-system", "MCA's own: the Lease, Secrets of members"),
     Setting("MCA_CONTROLLER_SERVICE", "mca-broker", "the Service that sidecars call"),
+    Setting("MCA_CONTROLLER_ADDRESS", "", "how they call it; if empty, that Service on port 8444"),
     Setting(
         "MCA_CONTROLLER_CERTIFICATES",
         "own",
@@ -68,6 +69,7 @@ TABLE: Final = (
 _DEFAULTS: Final = {setting.variable: setting.default for setting in TABLE}
 _MAX_PORT: Final = 65535
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+_SERVER: Final = re.compile(r"https://(\[[0-9a-f:]+\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?")
 _AUDIENCE: Final = re.compile(r"\S{1,253}")
 _IMAGE: Final = re.compile(r"[a-z0-9][a-zA-Z0-9._:/-]{0,250}@sha256:[0-9a-f]{64}", re.ASCII)
 _NO_ITEMS: Final[tuple[str, ...]] = ()
@@ -99,11 +101,12 @@ class ControllerSettings(NamedTuple):
     member_audiences: frozenset[str] = frozenset()
     profile_namespaces: tuple[str, ...] = ()
     log_level: Level = "info"
+    given_address: str = ""
 
     @property
     def address(self) -> str:
-        """By which sidecars call the broker. The Service's port is the usual one."""
-        return f"https://{self.service}.{self.namespace}.svc:8444"
+        """By which sidecars call the broker."""
+        return self.given_address or f"https://{self.service}.{self.namespace}.svc:8444"
 
 
 def parse_environment(
@@ -129,6 +132,7 @@ def parse_environment(
         port=port,
         namespace=read("NAMESPACE", _parse_label, ""),
         service=read("SERVICE", _parse_label, ""),
+        given_address=read("ADDRESS", _parse_server, ""),
         certificates=read("CERTIFICATES", _choice("own", "files"), ""),
         cert_path=read("CERT", _parse_path, ""),
         key_path=read("KEY", _parse_path, ""),
@@ -162,6 +166,12 @@ def _parse_address(text: str) -> tuple[str, int]:
 def _parse_label(text: str) -> str:
     if DNS_LABEL.fullmatch(text) is None:
         raise ValueError(f"{text!r} is not the name of a namespace or a Service")
+    return text
+
+
+def _parse_server(text: str) -> str:
+    if text and _SERVER.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not https://, a host and a port")
     return text
 
 

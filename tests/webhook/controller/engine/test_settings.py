@@ -30,6 +30,11 @@ def test_defaults() -> None:
     assert settings.address == "https://mca-broker.mca-system.svc:8444"
 
 
+def test_the_broker_may_have_another_address() -> None:
+    assert read(ADDRESS="https://10.0.0.7:443").address == "https://10.0.0.7:443"
+    assert read(ADDRESS="https://[fd00::1]:8444").address == "https://[fd00::1]:8444"
+
+
 def test_a_name_of_its_own_is_used_once_and_a_given_one_stays() -> None:
     assert read().identity.endswith("_abcd")
     assert read(IDENTITY="mca-controller-7d-x1").identity == "mca-controller-7d-x1"
@@ -63,6 +68,7 @@ def test_values() -> None:
         ("LISTEN", "[::]:99999", "a port is"),
         ("NAMESPACE", "No", "'No'"),
         ("SERVICE", "", "''"),
+        ("ADDRESS", "http://x", "https://, a host"),
         ("CERTIFICATES", "mine", "own, files"),
         ("CERT", "tls.crt", "begin it with /"),
         ("IDENTITY", "a b", "take the pod's"),
