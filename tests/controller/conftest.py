@@ -1,0 +1,31 @@
+"""The control planes of these tests, shared by all, and one controller that runs meanwhile.
+
+Whoever breaks one takes planes of its own (`make_control_plane`), whoever stops the controller
+starts its own.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controller.scene import ControllerProcess, Home
+from tests.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with ControlPlane() as plane:
+        home = Home(plane, tmp_path_factory.mktemp("home"))
+        yield home
+        home.end()
+
+
+@pytest.fixture(scope="package")
+def west() -> Iterator[ControlPlane]:
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="package")
+def controller(home: Home) -> ControllerProcess:
+    return home.controller().wait_leads()
