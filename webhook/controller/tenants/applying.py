@@ -138,7 +138,12 @@ class Applier:
 
     def _remove(self, write: Remove) -> None:
         self._settled.pop(write.place, None)
-        options = {"preconditions": {"uid": write.uid}, "propagationPolicy": "Background"}
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": write.uid},
+            "propagationPolicy": "Background",
+        }
         try:
             self._kube.request("DELETE", write.place.path, options)
         except KubeError as error:

@@ -28,11 +28,17 @@ class Seen(NamedTuple):
     claim: Claim
 
 
-def list_held(namespaces: Mapping[str, Seen]) -> list[str]:
+def list_held(tenant: Tenant, namespaces: Mapping[str, Seen]) -> list[str]:
     """Those that are the Tenant's and stay."""
     return sorted(
-        name for name, seen in namespaces.items() if seen.claim.tenant and not seen.meta.deleting
+        name
+        for name, seen in namespaces.items()
+        if _is_held(tenant, seen) and not seen.meta.deleting
     )
+
+
+def _is_held(tenant: Tenant, seen: Seen) -> bool:
+    return seen.claim.tenant is not None and seen.claim.tenant.uid == tenant.uid
 
 
 def plan_missing(
@@ -59,14 +65,17 @@ def plan_missing(
                 f"was there before: an admin hands it over by the label "
                 f"{LABEL_TENANT}: {tenant.name}",
             )
+        elif seen.claim.tenant and not _is_held(tenant, seen):
+            holder = seen.claim.tenant.name
+            yield _fail("Taken", name, f"the Tenant {holder!r} holds it: name it in one of them")
 
 
-def plan_denied(namespaces: Mapping[str, Seen]) -> Iterator[Problem]:
+def plan_denied(tenant: Tenant, namespaces: Mapping[str, Seen]) -> Iterator[Problem]:
     """Namespaces that say they are the Tenant's, and are not, or not for long."""
     for name, seen in sorted(namespaces.items()):
         if seen.claim.denied:
             yield _fail("Denied", name, seen.claim.denied)
-        elif seen.claim.tenant and seen.meta.deleting:
+        elif _is_held(tenant, seen) and seen.meta.deleting:
             yield _fail("Ending", name, "is being deleted")
 
 

@@ -53,7 +53,7 @@ class View(NamedTuple):
 def plan_tenant(view: View) -> Plan:
     """What is to be written now; later plans go on from there."""
     tenant, namespaces = view.tenant, view.namespaces
-    held = list_held(namespaces)
+    held = list_held(tenant, namespaces)
     wishes = [
         wish for name in held for wish in list_wishes(tenant, name, view.around, view.servers)
     ]
@@ -61,7 +61,7 @@ def plan_tenant(view: View) -> Plan:
     steps: list[Write | Problem] = [
         *_withdraw(view, wished, held),
         *plan_missing(tenant, namespaces, view.around.system_namespace),
-        *plan_denied(namespaces),
+        *plan_denied(tenant, namespaces),
     ]
     for name in held:
         claimed = plan_labels(tenant, namespaces[name], view.settled, home=view.home)

@@ -7,6 +7,7 @@ import pytest
 from tests.webhook.controller.tenants.examples import UID, make_namespace, make_tenant, see
 from webhook.controller.tenants.kinds import CREATED_BY, place_namespace
 from webhook.controller.tenants.namespaces import (
+    Seen,
     describe_namespace,
     list_held,
     plan_denied,
@@ -14,6 +15,7 @@ from webhook.controller.tenants.namespaces import (
     plan_missing,
 )
 from webhook.controller.tenants.steps import Apply, Create, Problem
+from webhook.resources.claims import Claim
 from webhook.resources.meta import Meta
 from webhook.resources.names import LABEL_TENANT, TENANT_UID
 
@@ -72,6 +74,18 @@ def test_a_namespace_that_is_held_is_not_missing() -> None:
     assert find_missing(True, make_namespace("acme-a")) == []
 
 
+def test_what_another_tenant_holds_is_told_and_left() -> None:
+    tenant = make_tenant(namespaces={"names": ["acme-a"], "create": True})
+    other = tenant._replace(meta=tenant.meta._replace(name="other", uid="u-2"))
+    meta = make_namespace("acme-a", tenant="other", uid="u-2")
+    namespaces = {"acme-a": Seen(meta, Claim(other))}
+    (problem,) = plan_missing(tenant, namespaces, SYSTEM)
+    assert isinstance(problem, Problem)
+    assert problem.reason == "Taken"
+    assert list_held(tenant, namespaces) == []
+    assert list(plan_denied(tenant, namespaces)) == []
+
+
 def test_denied_and_ending_ones_are_told() -> None:
     tenant = make_tenant(namespaces={"names": ["acme-a", "acme-b", "acme-c"]})
     namespaces = see(
@@ -80,11 +94,11 @@ def test_denied_and_ending_ones_are_told() -> None:
         make_namespace("acme-b", deleting=True),
         make_namespace("acme-c"),
     )
-    denied, ending = plan_denied(namespaces)
+    denied, ending = plan_denied(tenant, namespaces)
     assert (denied.reason, denied.namespace) == ("Denied", "acme-a")
     assert "another Tenant" in denied.message
     assert (ending.reason, ending.namespace) == ("Ending", "acme-b")
-    assert list_held(namespaces) == ["acme-c"]
+    assert list_held(tenant, namespaces) == ["acme-c"]
 
 
 def test_a_claim_and_the_labels_are_one_write() -> None:
