@@ -1,0 +1,100 @@
+"""`kill -9` right after each single write of provisioning a tenant: it always ends the same."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.webhook.controller.tenants.interruption import Interruption
+from tests.webhook.controller.tenants.scene import Controller, Home
+from webhook.controller.tenants.kinds import KINDS
+from webhook.resources.names import TENANTS_PATH
+
+SPEC: dict[str, Any] = {
+    "quota": {"pods": "10"},
+    "containerLimits": [{"type": "Container", "max": {"cpu": "1"}}],
+    "network": {"isolate": True},
+    "serviceAccounts": ["runner"],
+    "owners": [{"kind": "User", "name": "ann"}],
+    "permissions": [
+        {"name": "all", "effect": "allow", "verbs": ["*"], "groups": ["*"], "resources": ["*"]}
+    ],
+}
+_OF_THE_SERVER = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
+
+
+def read_end(home: Home, name: str) -> dict[str, Any]:
+    """Everything that a tenant is made of, with its name and uid as those of any."""
+    tenant = home.get(f"{TENANTS_PATH}/{name}")
+    assert tenant is not None
+    namespace = home.get(f"/api/v1/namespaces/{name}")
+    documents = [tenant, namespace, *_list_content(home, name)]
+    text = json.dumps([_strip(document) for document in documents if document], sort_keys=True)
+    text = text.replace(tenant["metadata"]["uid"], "UID").replace(name, "NAME")
+    return {f"{raw['kind']} {raw['metadata']['name']}": raw for raw in json.loads(text)}
+
+
+def _list_content(home: Home, namespace: str) -> Iterator[dict[str, Any]]:
+    paths = {kind.name: kind.path(namespace) for kind in KINDS}
+    paths["ConfigMap"] = f"/api/v1/namespaces/{namespace}/configmaps"
+    for kind, path in paths.items():
+        for raw in (home.get(path) or {})["items"]:
+            yield {"kind": kind, **raw}
+
+
+def _strip(document: dict[str, Any]) -> dict[str, Any]:
+    """Without what is another each time, and without what is written of a moment."""
+    metadata = {
+        key: value for key, value in document["metadata"].items() if key not in _OF_THE_SERVER
+    }
+    metadata.get("annotations", {}).pop("mca.io/revision", None)  # a hash with the name in it
+    status = document.get("status") or {}
+    conditions = [{**raw, "lastTransitionTime": ""} for raw in status.get("conditions") or ()]
+    conditions.sort(key=lambda raw: raw["type"])
+    found = {**document, "metadata": metadata, "status": {**status, "conditions": conditions}}
+    for key, text in (found.get("data") or {}).items():
+        snapshot = json.loads(text)
+        snapshot["revision"] = ""
+        found["data"] = {**found["data"], key: snapshot}
+    return found
+
+
+def provision(home: Home, name: str) -> None:
+    home.make_tenant(name, **SPEC, namespaces={"names": [name], "create": True})
+
+
+def is_complete(home: Home, name: str) -> bool:
+    policy = home.get(f"/api/v1/namespaces/{name}/configmaps/mca-policy")
+    return home.is_ready(name) and policy is not None
+
+
+def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) -> None:
+    with Interruption(home.plane) as proxy:
+        controller = Controller(home, tmp_path, proxy.url)
+        controller.start()
+        try:
+            proxy.count(None, controller.kill)
+            provision(home, "calm")
+            home.wait(lambda: is_complete(home, "calm"), "undisturbed")
+            home.wait(lambda: "ConfigMap mca-policy" in read_end(home, "calm"))
+            expected = read_end(home, "calm")
+            assert len(expected) >= 11
+            writes = len(proxy.writes)
+            assert writes >= 11, proxy.writes
+            for number in range(1, writes + 1):
+                name = f"storm{number}"
+                proxy.count(number, controller.kill)
+                provision(home, name)
+                home.wait(lambda: proxy.is_dead, f"write {number} of {proxy.writes}")
+                proxy.count(None, controller.kill)
+                proxy.revive()
+                controller.start()
+                home.wait(
+                    lambda name=name: (
+                        is_complete(home, name)  # type: ignore[misc]
+                        and read_end(home, name) == expected
+                    ),
+                    f"killed after write {number}: {controller.log()[-2000:]}",
+                )
+        finally:
+            controller.kill()

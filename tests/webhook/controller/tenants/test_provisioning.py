@@ -1,0 +1,218 @@
+"""Tenants on a real API server, with the rights and guards that are installed."""
+
+import pytest
+
+from tests.webhook.controller.tenants.scene import Controller, Home
+from webhook.controller.tenants.kinds import ACCOUNT, BINDING, CREATED_BY, LIMITS, NETWORK, QUOTA
+from webhook.resources.names import LABEL_TENANT, TENANT_UID, TENANTS_PATH
+
+pytestmark = pytest.mark.usefixtures("controller")
+RBAC = "rbac.authorization.k8s.io"
+FULL = {
+    "quota": {"pods": "10", "requests.cpu": "4000m"},
+    "containerLimits": [{"type": "Container", "max": {"cpu": "1"}}],
+    "network": {
+        "isolate": True,
+        "allow": {"egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]},
+    },
+    "serviceAccounts": ["runner"],
+    "owners": [{"kind": "User", "name": "ann"}],
+}
+
+
+def make(home: Home, name: str, **more: object) -> str:
+    """A tenant with one namespace of its own name, which it makes."""
+    spec = {**FULL, "namespaces": {"names": [name], "create": True}, **more}
+    home.make_tenant(name, **spec)
+    return f"/api/v1/namespaces/{name}"
+
+
+def make_ready(home: Home, name: str, **more: object) -> str:
+    path = make(home, name, **more)
+    home.wait(lambda: home.is_ready(name), f"{home.conditions(name)}")
+    return path
+
+
+def test_everything_that_is_stated_stands(home: Home) -> None:
+    path = make_ready(home, "whole")
+    namespace = home.get(path)
+    assert namespace is not None
+    labels, annotations = namespace["metadata"]["labels"], namespace["metadata"]["annotations"]
+    assert labels["mca.io/injection"] == "enabled"
+    assert labels["mca.io/boundary"] == "enforced"
+    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+    assert annotations[TENANT_UID] == annotations[CREATED_BY]
+    conditions = home.conditions("whole")
+    assert {raw["status"] for raw in conditions.values()} == {"True"}
+    tenant = home.get(f"{TENANTS_PATH}/whole")
+    assert tenant is not None
+    assert tenant["status"]["namespaces"] == ["whole"]
+    for kind, names in {
+        QUOTA: {"mca-quota"},
+        LIMITS: {"mca-limits"},
+        NETWORK: {"mca-default-deny", "mca-dns", "mca-api", "mca-allow"},
+        ACCOUNT: {"runner"},
+        BINDING: {"mca-profile-standard", "mca-policy"},
+    }.items():
+        listed = home.get(kind.path("whole"))
+        assert listed is not None
+        assert {raw["metadata"]["name"] for raw in listed["items"]} == names
+
+
+def test_owners_work_within_their_bounds(home: Home) -> None:
+    path = make_ready(home, "bounds")
+    pods = f"{path}/configmaps"
+    home.wait(lambda: home.send("GET", pods, user="ann") == 200, "the binding is heard of")
+    named = {"metadata": {"name": "x"}}
+    assert home.send("POST", pods, named, "ann") == 201
+    assert home.send("GET", pods, user="bob") == 403
+    for kind in (QUOTA, LIMITS, NETWORK):
+        assert home.send("POST", kind.path("bounds"), named, "ann") == 403
+        assert home.send("DELETE", kind.path("bounds", "mca-quota"), user="ann") == 403
+    # What RBAC cannot name the guard keeps.
+    home.wait(lambda: home.send("DELETE", f"{pods}/mca-policy", user="ann") != 200)
+    assert home.send("POST", pods, {"metadata": {"name": "mca-mine"}}, "ann") in (403, 422)
+    assert home.send("POST", f"{path}/serviceaccounts/runner/token", {}, "ann") == 403
+    binding = {
+        "metadata": {"name": "more"},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "ann"}],
+    }
+    bindings = BINDING.path("bounds")
+    assert home.send("POST", bindings, binding, "ann") == 403
+    make(home, "bounds", profile="elevated")
+    account = {"metadata": {"name": "mine"}}
+    accounts = ACCOUNT.path("bounds")
+    home.wait(lambda: home.send("POST", accounts, account, "ann") == 201, "elevated")
+    # Bindings may be written now; to what one may not do oneself they are refused.
+    assert home.send("POST", bindings, binding, "ann") == 403
+    binding["roleRef"]["name"] = "mca-profile-standard"  # type: ignore[index]
+    assert home.send("POST", bindings, binding, "ann") == 201
+    profile = BINDING.path("bounds", "mca-profile-elevated")
+    assert home.send("DELETE", profile, user="ann") in (403, 422)
+
+
+def test_drift_is_repaired_and_others_fields_stay(home: Home) -> None:
+    path = make_ready(home, "drift")
+    quota, deny = QUOTA.path("drift", "mca-quota"), NETWORK.path("drift", "mca-default-deny")
+    home.merge(quota, {"metadata": {"labels": {"team": "x"}}, "spec": {"hard": {"pods": "99"}}})
+    home.merge(deny, {"spec": {"egress": [{}]}})
+    assert home.send("DELETE", LIMITS.path("drift", "mca-limits")) == 200
+    home.merge(path, {"metadata": {"labels": {"mca.io/injection": None, "other": "kept"}}})
+
+    def is_repaired() -> bool:
+        found, policy, space = home.get(quota), home.get(deny), home.get(path)
+        return bool(
+            found
+            and found["spec"]["hard"]["pods"] == "10"
+            and policy
+            and not policy["spec"].get("egress")
+            and home.get(LIMITS.path("drift", "mca-limits"))
+            and space
+            and space["metadata"]["labels"].get("mca.io/injection") == "enabled"
+        )
+
+    home.wait(is_repaired, "repaired")
+    found, space = home.get(quota), home.get(path)
+    assert found is not None
+    assert space is not None
+    assert found["metadata"]["labels"]["team"] == "x"
+    assert space["metadata"]["labels"]["other"] == "kept"
+
+
+def test_what_is_stated_no_more_goes(home: Home) -> None:
+    make_ready(home, "less")
+    home.make_tenant("less", namespaces={"names": ["less"], "create": True})
+    for kind in (QUOTA, LIMITS, NETWORK, ACCOUNT):
+        home.wait(lambda kind=kind: (home.get(kind.path("less")) or {})["items"] == [])  # type: ignore[misc]
+    left = (home.get(BINDING.path("less")) or {})["items"]
+    assert [raw["metadata"]["name"] for raw in left] == ["mca-policy"]
+
+
+def test_a_namespace_is_adopted_only_by_an_admins_label(home: Home) -> None:
+    home.plane.create_namespace("before")
+    path = make(home, "before")
+    home.wait(lambda: home.fails("before", "Namespaces").startswith("NotHandedOver"))
+    assert (home.get(QUOTA.path("before")) or {})["items"] == []
+    home.merge(path, {"metadata": {"labels": {LABEL_TENANT: "before"}}})
+    home.wait(lambda: home.is_ready("before"), "adopted")
+    # Another Tenant of the same name is another.
+    annotations = (home.get(path) or {})["metadata"]["annotations"]
+    assert CREATED_BY not in annotations
+    assert home.send("DELETE", f"{TENANTS_PATH}/before") == 200
+    home.wait(lambda: home.get(f"{TENANTS_PATH}/before") is None, "gone")
+    make(home, "before")
+    home.wait(lambda: home.fails("before", "Namespaces").startswith("Denied"))
+    assert home.get(BINDING.path("before", "mca-profile-standard")) is None
+
+
+def test_what_others_made_is_not_taken_and_access_waits(home: Home) -> None:
+    home.plane.create_namespace("foreign")
+    home.plane.create(
+        QUOTA.path("foreign"), {"metadata": {"name": "mca-quota"}, "spec": {"hard": {"pods": "1"}}}
+    )
+    home.plane.create(ACCOUNT.path("foreign"), {"metadata": {"name": "runner"}})
+    path = make(home, "foreign")
+    home.merge(path, {"metadata": {"labels": {LABEL_TENANT: "foreign"}}})
+    home.wait(lambda: home.fails("foreign", "Quota").startswith("NotOurs"))
+    assert home.fails("foreign", "Access").startswith("Waiting")
+    assert home.get(BINDING.path("foreign", "mca-profile-standard")) is None
+    quota = home.get(QUOTA.path("foreign", "mca-quota"))
+    assert quota is not None
+    assert quota["spec"]["hard"] == {"pods": "1"}
+    # With reclaim: delete, and still: neither the namespace nor these are deleted.
+    spec = {**FULL, "namespaces": {"names": ["foreign"], "create": True, "reclaim": "delete"}}
+    home.make_tenant("foreign", **spec)
+    home.wait(lambda: home.fails("foreign", "Quota"))
+    assert home.send("DELETE", f"{TENANTS_PATH}/foreign") == 200
+    home.wait(lambda: home.get(f"{TENANTS_PATH}/foreign") is None, "gone")
+    assert (home.get(NETWORK.path("foreign")) or {})["items"] == []
+    assert home.get(ACCOUNT.path("foreign", "runner")) is not None
+    assert home.get(QUOTA.path("foreign", "mca-quota")) is not None
+    namespace = home.get(path)
+    assert namespace is not None
+    assert "deletionTimestamp" not in namespace["metadata"]
+
+
+def test_two_tenants_never_hold_one_namespace(home: Home) -> None:
+    make_ready(home, "first")
+    home.make_tenant("second", **FULL, namespaces={"names": ["first"], "create": True})
+    home.wait(lambda: home.fails("second", "Namespaces").startswith("Taken"))
+    assert home.is_ready("first")
+    namespace = home.get("/api/v1/namespaces/first")
+    assert namespace is not None
+    assert namespace["metadata"]["labels"][LABEL_TENANT] == "first"
+    tenant = home.get(f"{TENANTS_PATH}/second")
+    assert tenant is not None
+    assert tenant["status"].get("namespaces", []) == []
+
+
+@pytest.mark.parametrize("reclaim", ["retain", "delete"])
+def test_a_tenant_ends_by_its_finalizer(home: Home, reclaim: str) -> None:
+    name = f"end-{reclaim}"
+    path = make_ready(home, name, namespaces={"names": [name], "create": True, "reclaim": reclaim})
+    assert home.send("DELETE", f"{TENANTS_PATH}/{name}") == 200
+    if reclaim == "delete":
+        home.wait(lambda: "deletionTimestamp" in (home.get(path) or {}).get("metadata", {}))
+        assert home.get(f"{TENANTS_PATH}/{name}") is not None
+        home.finalize(name)
+    home.wait(lambda: home.get(f"{TENANTS_PATH}/{name}") is None, "gone")
+    assert home.get(BINDING.path(name, "mca-profile-standard")) is None
+    if reclaim == "retain":
+        assert "deletionTimestamp" not in (home.get(path) or {})["metadata"]
+        assert home.get(QUOTA.path(name, "mca-quota")) is not None
+        assert home.get(NETWORK.path(name, "mca-default-deny")) is not None
+
+
+def test_a_role_that_may_not_be_bound_is_named_with_the_remedy(home: Home) -> None:
+    make(home, "custom", profile="custom", roles=["cluster-admin"])
+    home.wait(lambda: "aggregate-to-controller" in home.fails("custom", "Access"))
+    assert home.fails("custom", "Ready")
+    assert home.get(BINDING.path("custom", "mca-custom-cluster-admin")) is None
+
+
+def test_a_quota_that_is_none_is_refused_with_its_name(home: Home, controller: Controller) -> None:
+    make(home, "odd", quota={"pods": "10", "no such thing": "1"})
+    home.wait(lambda: home.fails("odd", "Quota"), controller.log()[-1000:])
+    assert "mca-quota" in home.fails("odd", "Quota")
+    assert home.fails("odd", "Access").startswith("Waiting")
