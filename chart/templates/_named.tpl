@@ -2,8 +2,11 @@
 {{- define "mca.strings" -}}
 [{{ range $index, $text := . }}{{ if $index }}, {{ end }}{{ toRawJson $text }}{{ end }}]
 {{- end }}
-{{- define "mca.previousSidecars" -}}
-{{- $images := .Values.image.previousSidecars }}
+{{- define "mca.moreStrings" -}}
+{{ range . }}, {{ toRawJson . }}{{ end }}
+{{- end }}
+{{- define "mca.livingSidecars" -}}
+{{- $images := list }}
 {{- range (lookup "apps/v1" "ReplicaSet" .Release.Namespace "").items }}
 {{- $labels := .metadata.labels | default dict }}
 {{- $name := get $labels "app.kubernetes.io/name" }}
@@ -21,5 +24,22 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- include "mca.strings" (uniq $images) }}
+{{- toRawJson $images }}
+{{- end }}
+{{- define "mca.previousSidecars" -}}
+{{- $living := fromJsonArray (include "mca.livingSidecars" .) }}
+{{- include "mca.strings" (uniq (concat .Values.image.previousSidecars $living)) }}
+{{- end }}
+{{- define "mca.earlierSidecars" -}}
+{{- $images := .Values.image.earlierSidecars }}
+{{- $there := lookup "apps/v1" "Deployment" .Release.Namespace "mca-controller" }}
+{{- range (dig "spec" "template" "spec" "containers" list $there) }}
+{{- range .env }}
+{{- if eq .name "MCA_CONTROLLER_SIDECAR_IMAGES" }}
+{{- $images = concat $images (splitList "," (.value | default "")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $images = concat $images (fromJsonArray (include "mca.livingSidecars" .)) }}
+{{- range (without (uniq $images) .Values.image.sidecar "") }},{{ . }}{{- end }}
 {{- end }}

@@ -15,18 +15,26 @@ from webhook.install.objects import build_objects
 # Every value is another than by default, with what would break a careless template.
 ODD: dict[str, Any] = {
     "image": {"sidecar": SIDECAR, "control": CONTROL, "pullSecrets": ["registry", "other.one"],
-              "previousSidecars": [f"old/mca@sha256:{'7' * 64}", f"mca:1@sha256:{'8' * 64}"]},
+              "previousSidecars": [f"old/mca@sha256:{'7' * 64}", f"mca:1@sha256:{'8' * 64}"],
+              "earlierSidecars": [f"older/mca@sha256:{'1' * 64}", f"mca:0@sha256:{'2' * 64}"]},
     "admins": {
         "users": ['a"b', "back\\slash", "o'brien", "{{ .Release.Name }}", "käthe: #1", "two  gaps"],
         "groups": ["<ops>&co", "on", "12"],
     },
+    "controllers": ["system:serviceaccount:mca-access:home", 'a"b', "{{ .Release.Name }}"],
     "audiences": ["vault", "https://sts.example.com/a b", "'#"],
+    "memberAudiences": ["eu.example.com", "https://us.example.com/a"],
+    "profileNamespaces": ["fleet", "on"],
     "webhook": {
         "replicas": 7,
         "resources": {"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"cpu": 2}},
         "priorityClassName": "mine",
         "nodeSelector": {"kubernetes.io/os": "linux", "yes": "no"},
         "tolerations": [{"key": "a", "operator": "Exists"}, {"key": "b", "value": "on"}],
+    },
+    "controller": {
+        "replicas": 5,
+        "resources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
     },
     "sidecar": {
         "logLevel": "debug", "cpuRequest": "none", "memoryRequest": "1.5Gi", "cpuLimit": "2",
@@ -115,8 +123,9 @@ def test_the_yaml_explains_every_right(helm: Helm) -> None:
     text = helm.run("template", "mca", str(CHART), "--namespace", "mca-system", values=IMAGES)
     lines = text.splitlines()
     rules = [number for number, line in enumerate(lines) if line == "rules:"]
-    assert len(rules) == 2
-    assert all(lines[number + 1].startswith("  # ") for number in rules)
+    explained = [number for number in rules if lines[number + 1].startswith("  # ")]
+    # The roles of both accounts, in the cluster and in its namespace: others are given the rest.
+    assert len(explained) == 4
 
 
 def test_lint_finds_nothing(helm: Helm) -> None:
@@ -144,6 +153,15 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("admins.users", ["a\u2028b"], ["/admins/users/0"]),
     ("admins.users", ["a" * 1025], ["/admins/users/0"]),
     ("admins.users", [""], ["/admins/users/0"]),
+    ("audiences", ["mca.io/broker"], ["/audiences/0"]),
+    ("memberAudiences", ["mca.io/cluster/1"], ["/memberAudiences/0"]),
+    ("memberAudiences", ["https://kubernetes.default.svc"], ["/memberAudiences/0"]),
+    ("memberAudiences", ["a,b"], ["/memberAudiences/0"]),
+    ("profileNamespaces", ["Fleet"], ["/profileNamespaces/0"]),
+    ("controllers", ["a\nb"], ["/controllers/0"]),
+    ("controllers", ["system:anonymous"], ["/controllers/0"]),
+    ("controller.replicas", 0, ["/controller/replicas"]),
+    ("image.earlierSidecars", ["mca:1"], ["/image/earlierSidecars/0"]),
     ("audiences", ["a,b"], ["/audiences/0"]),
     ("audiences", ["none"], ["/audiences/0"]),
     ("audiences", [" a"], ["/audiences/0"]),

@@ -21,13 +21,14 @@ _USAGE = "mca uninstall [OPTION ...]"
 _DESCRIPTION = """\
 Deletes what `mca install` has applied. First the webhook's registration, so that no pod waits for
 it, then the guards, then the rest, and its namespace last, if `mca install` made it and nothing of
-others is in it.
+others is in it. The kinds Cluster, Route and Tenant stay, with every object of them: to be rid of
+those, delete all Tenants while the controller still runs, and the definitions after all else.
 
 It refuses while namespaces are labelled for MCA: new pods there would get the service account's
 real token again, and nothing would guard the boundary of enforced ones. Pods that have their
 sidecar keep it, and go on working."""
 _EPILOG = """\
-exit codes: 0 nothing of it is left, 1 refused or not ended, 64 a bad argument or kubeconfig.
+exit codes: 0 done, 1 refused or not ended, 64 a bad argument or kubeconfig.
 
 examples:
   kubectl label namespace team-a mca.io/injection- mca.io/boundary-
@@ -83,6 +84,7 @@ def _uninstall(kube: "Kube", given: argparse.Namespace) -> int:
     from webhook.cli.install.objects_there import find_objects, is_applied_by_us
     from webhook.cli.install.paths import find_path, name_object
     from webhook.cli.install.place import find_system
+    from webhook.install.definitions import KIND as DEFINITION
 
     system = given.system_namespace
     elsewhere = find_system(kube)
@@ -90,6 +92,8 @@ def _uninstall(kube: "Kube", given: argparse.Namespace) -> int:
         complain(f"it is installed in {elsewhere}: add --system-namespace {elsewhere}", _COMMAND)
         return EXIT_FAILED
     everything = find_objects(kube, system)
+    kept = [each.metadata["name"] for each in everything if each.kind == DEFINITION]
+    everything = [each for each in everything if each.kind != DEFINITION]
     ours = [
         each
         for each in everything
@@ -108,6 +112,10 @@ def _uninstall(kube: "Kube", given: argparse.Namespace) -> int:
         if not given.dry_run:
             _delete(kube, find_path(document))
         tell([f"  {name_object(document)} {'would be ' if given.dry_run else ''}deleted"])
+    if kept:
+        named = " ".join(sorted(kept))
+        tell(["  definitions stay, and what was made of them: to delete all that, too:"])
+        tell([f"  kubectl delete customresourcedefinition {named}"])
     if given.dry_run or not given.wait:
         return 0
     return _wait(kube, [find_path(each.document()) for each in ours], given.wait)

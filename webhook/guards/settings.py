@@ -95,8 +95,11 @@ class GuardSettings:
             for audience in self.audiences
             if audience.startswith(OUR_AUDIENCES)
         ]
-        if ANONYMOUS in self.admin_users:
-            found.append(f"admin_users: {ANONYMOUS} is anybody: name a user")
+        found += [
+            f"{field}: {ANONYMOUS} is anybody: name a user"
+            for field in ("admin_users", "controllers")
+            if ANONYMOUS in getattr(self, field)
+        ]
         return found
 
 

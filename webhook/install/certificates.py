@@ -5,9 +5,17 @@ Must not make a certificate.
 
 from typing import Any, Final
 
-from webhook.install.names import CA_MAP, CA_SECRET, TLS_SECRET, WEBHOOK, describe
+from webhook.install.names import (
+    BROKER_TLS_SECRET,
+    CA_MAP,
+    CA_SECRET,
+    TLS_SECRET,
+    WEBHOOK,
+    describe,
+)
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
+from webhook.resources.names import BROKER_SERVICE
 
 _API: Final = "cert-manager.io/v1"
 _SELF_SIGNED: Final = f"{WEBHOOK}-self-signed"
@@ -57,21 +65,30 @@ def build_certificates(settings: InstallSettings) -> list[RawDocument]:
         _issuer(_AUTHORITY, settings, {"ca": {"secretName": _AUTHORITY}}),
         Remarked(
             "What the webhook serves with. It takes a renewed one within a second.",
-            _certificate(
-                WEBHOOK,
-                settings,
-                dnsNames=[
-                    f"{WEBHOOK}.{settings.namespace}.svc",
-                    f"{WEBHOOK}.{settings.namespace}.svc.cluster.local",
-                ],
-                duration="2160h0m0s",
-                secretName=TLS_SECRET,
-                privateKey={"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
-                usages=["digital signature", "server auth"],
-                issuerRef=_refer(_AUTHORITY),
-            ),
+            _serving_certificate(WEBHOOK, TLS_SECRET, settings),
+        ),
+        Remarked(
+            "What the controller's broker serves with.",
+            _serving_certificate(BROKER_SERVICE, BROKER_TLS_SECRET, settings),
         ),
     ]
+
+
+def _serving_certificate(service: str, secret: str, settings: InstallSettings) -> RawDocument:
+    """Named as the Service is."""
+    return _certificate(
+        service,
+        settings,
+        dnsNames=[
+            f"{service}.{settings.namespace}.svc",
+            f"{service}.{settings.namespace}.svc.cluster.local",
+        ],
+        duration="2160h0m0s",
+        secretName=secret,
+        privateKey={"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+        usages=["digital signature", "server auth"],
+        issuerRef=_refer(_AUTHORITY),
+    )
 
 
 def _issuer(name: str, settings: InstallSettings, spec: RawDocument) -> RawDocument:

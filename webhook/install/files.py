@@ -8,7 +8,7 @@ from typing import Final
 from webhook.guards.rendering import render_yaml as render_guards
 from webhook.guards.settings import GuardSettings
 from webhook.install.named_templates import NAMED, REFUSALS
-from webhook.install.names import CA_MAP, DASHBOARD_MAP
+from webhook.install.names import CA_MAP, CONTROLLER, DASHBOARD_MAP, WEBHOOK
 from webhook.install.settings import InstallSettings
 from webhook.install.template import Document, make_documents
 from webhook.install.template_text import TemplateWriter
@@ -20,11 +20,13 @@ SIDECAR_IMAGE: Final = f"mca@sha256:{'0' * 64}"
 CONTROL_IMAGE: Final = f"mca-control@sha256:{'0' * 64}"
 _MADE: Final = "Made by `make manifests` from webhook/install: edit that, not this."
 _TEMPLATES: Final = {
+    "definitions": ("CustomResourceDefinition",),
     "rights": ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),
     "certificates": ("Secret", f"ConfigMap {CA_MAP}", "Issuer", "Certificate"),
     "guards": ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     "network": ("Service", "NetworkPolicy", "FlowSchema"),
-    "webhook": ("Deployment", "PodDisruptionBudget", "ResourceQuota"),
+    "webhook": (f"Deployment {WEBHOOK}", f"PodDisruptionBudget {WEBHOOK}", "ResourceQuota"),
+    "controller": (f"Deployment {CONTROLLER}", f"PodDisruptionBudget {CONTROLLER}"),
     "monitoring": ("ServiceMonitor", f"ConfigMap {DASHBOARD_MAP}"),
     "registration": ("MutatingWebhookConfiguration",),
 }

@@ -1,4 +1,4 @@
-"""Owns what watches the webhook: a ServiceMonitor, and a ConfigMap that Grafana's sidecar loads.
+"""Owns what watches our processes: ServiceMonitors, and a ConfigMap that Grafana's sidecar loads.
 
 Must not draw the dashboard: dashboard.py does.
 """
@@ -7,29 +7,40 @@ import json
 
 from webhook.install.dashboard import build_dashboard
 from webhook.install.names import (
+    BROKER_TLS_SECRET,
     CA_MAP,
+    CONTROLLER,
     DASHBOARD_MAP,
+    OF_CONTROLLER,
+    OF_WEBHOOK,
     PORT_NAME,
-    SELECTOR,
     TLS_SECRET,
     WEBHOOK,
     describe,
     label,
+    select,
 )
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
+from webhook.resources.names import BROKER_SERVICE
 
 
 def build_monitoring(settings: InstallSettings) -> list[RawDocument]:
     """Each by a setting: not every cluster has who would read it."""
-    return [*_build_service_monitor(settings), *_build_dashboard_map(settings)]
+    monitors = [
+        _build_service_monitor(settings, WEBHOOK, OF_WEBHOOK, WEBHOOK, TLS_SECRET),
+        _build_service_monitor(
+            settings, CONTROLLER, OF_CONTROLLER, BROKER_SERVICE, BROKER_TLS_SECRET
+        ),
+    ]
+    return [*(monitors if settings.service_monitor else []), *_build_dashboard_map(settings)]
 
 
-def _build_service_monitor(settings: InstallSettings) -> list[RawDocument]:
-    if not settings.service_monitor:
-        return []
+def _build_service_monitor(
+    settings: InstallSettings, name: str, component: str, service: str, secret: str
+) -> RawDocument:
     authority = (
-        {"secret": {"name": TLS_SECRET, "key": "ca.crt"}}
+        {"secret": {"name": secret, "key": "ca.crt"}}
         if settings.cert_manager
         else {"configMap": {"name": CA_MAP, "key": "ca.crt"}}
     )
@@ -39,24 +50,22 @@ def _build_service_monitor(settings: InstallSettings) -> list[RawDocument]:
         "path": "/metrics",
         "tlsConfig": {
             "ca": authority,
-            "serverName": f"{WEBHOOK}.{settings.namespace}.svc",
+            "serverName": f"{service}.{settings.namespace}.svc",
         },
     }
-    return [
-        Remarked(
-            "For the Prometheus operator. It reads what the webhook's certificate is verified by: "
-            "of the webhook's own from a ConfigMap, of cert-manager's from one key of its Secret.",
-            {
-                "apiVersion": "monitoring.coreos.com/v1",
-                "kind": "ServiceMonitor",
-                "metadata": describe(WEBHOOK, settings.namespace),
-                "spec": {
-                    "selector": {"matchLabels": dict(SELECTOR)},
-                    "endpoints": [endpoint],
-                },
+    return Remarked(
+        "For the Prometheus operator. It reads what the certificate is verified by: of MCA's own "
+        "from a ConfigMap, of cert-manager's from one key of its Secret.",
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "ServiceMonitor",
+            "metadata": describe(name, settings.namespace, component),
+            "spec": {
+                "selector": {"matchLabels": select(component)},
+                "endpoints": [endpoint],
             },
-        )
-    ]
+        },
+    )
 
 
 def _build_dashboard_map(settings: InstallSettings) -> list[RawDocument]:

@@ -9,27 +9,35 @@ from webhook.admission.registration import build_registration
 from webhook.guards.rendering import render_manifests
 from webhook.guards.settings import GuardSettings
 from webhook.install.certificates import build_certificates
+from webhook.install.controller import build_controller
+from webhook.install.controller_rights import build_controller_account, build_controller_rights
+from webhook.install.definitions import build_kept_definitions
 from webhook.install.deployment import build_deployment
 from webhook.install.monitoring import build_monitoring
-from webhook.install.names import WEBHOOK, describe, label
+from webhook.install.names import CONTROLLER, WEBHOOK, describe, label
 from webhook.install.network import (
     SERVICE_PORT,
-    build_flow_schema,
-    build_network_policy,
-    build_service,
+    build_flow_schemas,
+    build_network_policies,
+    build_services,
 )
 from webhook.install.remarks import RawDocument, Remarked, strip_remarks
 from webhook.install.rights import build_account, build_rights
 from webhook.install.settings import InstallSettings, list_problems
+from webhook.install.tenant_roles import build_tenant_roles
 
 _BUILDERS: Final = (
     build_account,
+    build_controller_account,
     build_rights,
+    build_controller_rights,
+    build_tenant_roles,
     build_certificates,
-    build_flow_schema,
-    build_network_policy,
-    build_service,
+    build_flow_schemas,
+    build_network_policies,
+    build_services,
     build_deployment,
+    build_controller,
     build_monitoring,
 )
 
@@ -46,7 +54,7 @@ def build_objects(settings: InstallSettings) -> list[dict[str, Any]]:
 def assemble(settings: InstallSettings) -> list[RawDocument]:
     """The same with remarks, of settings that nobody has checked."""
     namespace = [_build_namespace(settings)] if settings.make_namespace else []
-    objects = [*namespace, *_build_guards(settings)]
+    objects = [*namespace, *build_kept_definitions(), *_build_guards(settings)]
     for build in _BUILDERS:
         objects += build(settings)
     # Last: from then on pods of labelled namespaces wait for the webhook.
@@ -72,6 +80,10 @@ def _build_guards(settings: InstallSettings) -> list[RawDocument]:
             previous_images=settings.previous_sidecar_images,
             admin_users=settings.admin_users,
             admin_groups=settings.admin_groups,
+            controllers=(
+                f"system:serviceaccount:{settings.namespace}:{CONTROLLER}",
+                *settings.controllers,
+            ),
             system_namespace=settings.namespace,
             audiences=settings.audiences,
         )

@@ -1,22 +1,25 @@
-"""Owns what our accounts may do, each right with its reason.
+"""Owns what the webhook's account may do, each right with its reason.
 
 Must not grant what nobody asks for: a right goes in together with the code that uses it.
 """
 
+from typing import Final
+
 from webhook.admission.registration import NAME as REGISTRATION
-from webhook.install.names import CA_MAP, CA_SECRET, WEBHOOK, describe
+from webhook.install.names import CA_MAP, CA_SECRET, OF_WEBHOOK, WEBHOOK, describe
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
+from webhook.resources.names import GROUP
 
-_GROUP = "rbac.authorization.k8s.io"
+RBAC: Final = "rbac.authorization.k8s.io"
+RBAC_API: Final = f"{RBAC}/v1"
 
 
 def build_account(settings: InstallSettings) -> list[RawDocument]:
-    """Who the webhook is. Pods ask for its token themselves, where they need one."""
+    """Who the webhook is. Pods ask for its token themselves."""
     return [
         Remarked(
-            "Who the webhook is. Injecting pods takes no rights at all: the API server sends what "
-            "there is to know.",
+            "Who the webhook is. It changes nothing in the cluster but its own certificates.",
             {
                 "apiVersion": "v1",
                 "kind": "ServiceAccount",
@@ -28,75 +31,109 @@ def build_account(settings: InstallSettings) -> list[RawDocument]:
 
 
 def build_rights(settings: InstallSettings) -> list[RawDocument]:
-    """For its own certificates only; with cert-manager it needs none."""
-    if settings.cert_manager:
-        return []
-    in_namespace = Remarked(
-        "In its own namespace: one Secret and one ConfigMap, by name. It may not list them, nor "
-        "create or delete one: this file brings both along, empty.",
-        {
-            "apiVersion": f"{_GROUP}/v1",
-            "kind": "Role",
-            "metadata": describe(WEBHOOK, settings.namespace),
-            "rules": [
-                Remarked(
-                    "get and watch: the certificate authority that another replica made or "
-                    "renewed. update: to make or renew it; of two replicas that try, the API "
-                    "server lets one.",
-                    {
-                        "apiGroups": [""],
-                        "resources": ["secrets"],
-                        "resourceNames": [CA_SECRET],
-                        "verbs": ["get", "watch", "update"],
-                    },
-                ),
-                Remarked(
-                    "patch: to show which authorities its certificates are verified by.",
-                    {
-                        "apiGroups": [""],
-                        "resources": ["configmaps"],
-                        "resourceNames": [CA_MAP],
-                        "verbs": ["patch"],
-                    },
-                ),
-            ],
-        },
-    )
+    """What it follows, and its own certificates; those of cert-manager take no rights."""
+    own = not settings.cert_manager
     in_cluster = Remarked(
-        "In the cluster: its own registration, by name, and nothing else.",
+        "In the cluster: what it follows, and its own registration, by name.",
         {
-            "apiVersion": f"{_GROUP}/v1",
+            "apiVersion": RBAC_API,
             "kind": "ClusterRole",
             "metadata": describe(WEBHOOK),
-            "rules": [
-                Remarked(
-                    "get and watch: which authorities the API server is told to trust. patch: to "
-                    "put the current ones there (clientConfig.caBundle); RBAC cannot narrow it to "
-                    "that field, the guard mca-registration does. It may not create or delete a "
-                    "registration.",
-                    {
-                        "apiGroups": ["admissionregistration.k8s.io"],
-                        "resources": ["mutatingwebhookconfigurations"],
-                        "resourceNames": [REGISTRATION],
-                        "verbs": ["get", "watch", "patch"],
-                    },
-                )
-            ],
+            "rules": [*_follow(), *(_renew() if own else [])],
         },
     )
     return [
-        in_namespace,
-        _bind("Role", settings.namespace, settings.namespace),
+        *(_keep_authority(settings) if own else []),
         in_cluster,
-        _bind("ClusterRole", "", settings.namespace),
+        bind("ClusterRole", WEBHOOK, settings.namespace),
     ]
 
 
-def _bind(kind: str, namespace: str, account_namespace: str) -> RawDocument:
+def _follow() -> list[RawDocument]:
+    """Which clusters the pods of a namespace reach by tokens of their own."""
+    return [
+        Remarked(
+            "Which clusters a Tenant's pods reach: sidecars get a token for each that trusts this "
+            "cluster's.",
+            {
+                "apiGroups": [GROUP],
+                "resources": ["clusters", "tenants"],
+                "verbs": ["list", "watch"],
+            },
+        ),
+        Remarked(
+            "Which Tenant a namespace is of.",
+            {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
+        ),
+    ]
+
+
+def _renew() -> list[RawDocument]:
+    return [
+        Remarked(
+            "get and watch: which authorities the API server is told to trust. patch: to put the "
+            "current ones there (clientConfig.caBundle); RBAC cannot narrow it to that field, the "
+            "guard mca-registration does. It may not create or delete a registration.",
+            {
+                "apiGroups": ["admissionregistration.k8s.io"],
+                "resources": ["mutatingwebhookconfigurations"],
+                "resourceNames": [REGISTRATION],
+                "verbs": ["get", "watch", "patch"],
+            },
+        )
+    ]
+
+
+def _keep_authority(settings: InstallSettings) -> list[RawDocument]:
+    return [
+        Remarked(
+            "In its own namespace: one Secret and one ConfigMap, by name. It may not list them, "
+            "nor create or delete one: this file brings both along, empty.",
+            {
+                "apiVersion": RBAC_API,
+                "kind": "Role",
+                "metadata": describe(WEBHOOK, settings.namespace),
+                "rules": [
+                    Remarked(
+                        "get and watch: the certificate authority that another replica made or "
+                        "renewed. update: to make or renew it; of two replicas that try, the API "
+                        "server lets one.",
+                        {
+                            "apiGroups": [""],
+                            "resources": ["secrets"],
+                            "resourceNames": [CA_SECRET],
+                            "verbs": ["get", "watch", "update"],
+                        },
+                    ),
+                    Remarked(
+                        "patch: to show which authorities its certificates are verified by.",
+                        {
+                            "apiGroups": [""],
+                            "resources": ["configmaps"],
+                            "resourceNames": [CA_MAP],
+                            "verbs": ["patch"],
+                        },
+                    ),
+                ],
+            },
+        ),
+        bind("Role", WEBHOOK, settings.namespace),
+    ]
+
+
+def bind(kind: str, name: str, namespace: str, component: str = OF_WEBHOOK) -> RawDocument:
+    """A role to the account that is called as it."""
+    return build_binding(kind, name, name, namespace, component)
+
+
+def build_binding(
+    kind: str, role: str, account: str, namespace: str, component: str
+) -> RawDocument:
+    """A role to an account of ours; a Role's binding is where the account is."""
     return {
-        "apiVersion": f"{_GROUP}/v1",
+        "apiVersion": RBAC_API,
         "kind": f"{kind}Binding",
-        "metadata": describe(WEBHOOK, namespace),
-        "roleRef": {"apiGroup": _GROUP, "kind": kind, "name": WEBHOOK},
-        "subjects": [{"kind": "ServiceAccount", "name": WEBHOOK, "namespace": account_namespace}],
+        "metadata": describe(role, namespace if kind == "Role" else "", component),
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
     }

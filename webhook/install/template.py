@@ -154,6 +154,9 @@ def _substitute_text(text: str) -> Any:
                 return Expression(whole)
             written = value.written.format(path)
             made = made.replace(f'["{value.probe[0]}"]', _write(f"include {written}"))
+            if value.joined:
+                more = value.glue.format(value.probe[0])
+                made = made.replace(more, _write(f"include {value.joined}"))
         elif isinstance(value.probe, str):
             made = made.replace(value.probe, _write(path))
     made = made.replace(_NAMESPACE, _write(".Release.Namespace"))

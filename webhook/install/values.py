@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from webhook.guards.settings import ALL_GROUPS, ANONYMOUS, API_SERVER, NAMESPACE_GROUPS
+from webhook.guards.settings import (
+    ALL_GROUPS,
+    ANONYMOUS,
+    API_SERVER,
+    NAMESPACE_GROUPS,
+    OUR_AUDIENCES,
+)
 from webhook.install.settings import LEVELS, MAX_REPLICAS, InstallSettings
 
 RawSchema = dict[str, Any]
@@ -18,12 +24,17 @@ _TEXT: Final = r"^([^\p{C}\p{Z}]| )+$"
 _AUDIENCE: Final = r"^[^\p{C}\p{Z},]+( +[^\p{C}\p{Z},]+)*$"
 _IMAGE: Final = r"^[a-z0-9][a-zA-Z0-9._:/-]{0,250}@sha256:[0-9a-f]{64}$"
 _NAME: Final = r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$"
+_LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _QUANTITY: Final = r"^(none|[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?)$"
 _EVERYBODY: Final[RawSchema] = {
     "anyOf": [{"enum": list(ALL_GROUPS)}, {"pattern": f"^{re.escape(NAMESPACE_GROUPS)}"}]
 }
 _NO_AUDIENCE: Final[RawSchema] = {
-    "anyOf": [{"const": "none"}, {"pattern": f"^{re.escape(API_SERVER)}"}]
+    "anyOf": [
+        {"const": "none"},
+        {"pattern": f"^{re.escape(API_SERVER)}"},
+        {"pattern": f"^{re.escape(OUR_AUDIENCES)}"},
+    ]
 }
 NONE: Final = "none"
 
@@ -34,7 +45,8 @@ class Value:
 
     `probe` is what the setting is given to see where it goes: a value of its own, found nowhere
     else. `leaf` makes what stands there of the value, the named template `written` makes a list in
-    CEL of it. `optional`: left out where it is empty.
+    CEL of it, `joined` what more is in a list, each as `glue` says. `optional`: left out where it
+    is empty.
     """
 
     path: str
@@ -44,6 +56,8 @@ class Value:
     text: str
     leaf: str = "{} | toRawJson"
     written: str = '"mca.strings" {}'
+    joined: str = ""
+    glue: str = ",{}"
     optional: bool = False
     required: bool = False
 
@@ -91,9 +105,16 @@ _RESOURCES: Final[RawSchema] = {
     "type": "object",
     "additionalProperties": {"type": ["string", "number"]},
 }
+_BOTH_RESOURCES: Final[RawSchema] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"requests": _RESOURCES, "limits": _RESOURCES},
+}
 VALUES: Final = (
     _image("sidecar", "The image of the sidecars by its digest: registry/name@sha256:…; required"),
-    _image("control", "The image of the webhook by its digest: registry/name@sha256:…; required"),
+    _image(
+        "control", "The image of both processes by its digest: registry/name@sha256:…; required"
+    ),
     Value(
         path="image.previousSidecars",
         field="previous_sidecar_images",
@@ -106,11 +127,20 @@ VALUES: Final = (
         written='"mca.previousSidecars" .',
     ),
     Value(
+        path="image.earlierSidecars",
+        field="earlier_sidecar_images",
+        probe=(f"probe.invalid/earlier@sha256:{'1' * 64}",),
+        schema=_texts(_IMAGE),
+        text="Sidecar images of earlier releases that pods still have, beside those that helm "
+        "upgrade finds: their sidecars get credentials from the broker too",
+        joined='"mca.earlierSidecars" .',
+    ),
+    Value(
         path="image.pullSecrets",
         field="pull_secrets",
         probe=("probe-pull-secret",),
         schema=_texts(_NAME),
-        text="Names of Secrets here, with which the webhook's image is pulled",
+        text="Names of Secrets here, with which that image is pulled",
         optional=True,
     ),
     Value(
@@ -128,12 +158,39 @@ VALUES: Final = (
         text="Groups who may; at least one user or group is needed",
     ),
     Value(
+        path="controllers",
+        field="controllers",
+        probe=("probe-controllers",),
+        schema=_texts(_TEXT, **{"not": {"const": ANONYMOUS}}),
+        text="Users whom the guards trust beside MCA's own controller: on a member, the account "
+        "of its home cluster",
+        joined='"mca.moreStrings" .Values.controllers',
+        glue=', "{}"',
+    ),
+    Value(
         path="audiences",
         field="audiences",
         probe=("probe-audience",),
         schema=_texts(_AUDIENCE, **{"not": _NO_AUDIENCE}),
         text="Other services' audiences: tokens for these may be in containers of enforced "
         "namespaces. Never the API server's own",
+        leaf='join "," {} | default "none" | toRawJson',
+    ),
+    Value(
+        path="memberAudiences",
+        field="member_audiences",
+        probe=("probe-member-audience",),
+        schema=_texts(_AUDIENCE, **{"not": _NO_AUDIENCE}),
+        text="Audiences that Clusters may name, beside their own mca.io/cluster/UID: such tokens "
+        "must open no cluster but the one",
+        leaf='join "," {} | default "none" | toRawJson',
+    ),
+    Value(
+        path="profileNamespaces",
+        field="profile_namespaces",
+        probe=("probe-profile-namespace",),
+        schema=_texts(_LABEL),
+        text="Namespaces whose ClusterProfiles are read as Clusters; none by default",
         leaf='join "," {} | default "none" | toRawJson',
     ),
     Value(
@@ -148,11 +205,7 @@ VALUES: Final = (
         path="webhook.resources",
         field="webhook_resources",
         probe={"requests": {"cpu": "probe"}},
-        schema={
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"requests": _RESOURCES, "limits": _RESOURCES},
-        },
+        schema=_BOTH_RESOURCES,
         text="Requests and limits of each webhook; limits: null for none",
     ),
     Value(
@@ -160,7 +213,7 @@ VALUES: Final = (
         field="priority_class",
         probe="probe-priority",
         schema={"type": "string", "pattern": rf"^$|{_NAME}"},
-        text='How important they are: without them no labelled pod starts. "" for no class',
+        text='How important both are: without webhooks no labelled pod starts. "" for no class',
         optional=True,
     ),
     Value(
@@ -168,7 +221,7 @@ VALUES: Final = (
         field="node_selector",
         probe={"probe": "node"},
         schema={"type": "object", "additionalProperties": {"type": "string"}},
-        text="Labels of the nodes on which they may run",
+        text="Labels of the nodes on which both may run",
         optional=True,
     ),
     Value(
@@ -191,6 +244,21 @@ VALUES: Final = (
         },
         text="Taints of nodes that do not keep them away",
         optional=True,
+    ),
+    Value(
+        path="controller.replicas",
+        field="controller_replicas",
+        probe=41714173,
+        schema={"type": "integer", "minimum": 1, "maximum": MAX_REPLICAS},
+        text="How many controllers run: one writes, each gives out credentials",
+        leaf="{} | int",
+    ),
+    Value(
+        path="controller.resources",
+        field="controller_resources",
+        probe={"requests": {"cpu": "probe-controller"}},
+        schema=_BOTH_RESOURCES,
+        text="Requests and limits of each controller; limits: null for none",
     ),
     Value(
         path="sidecar.logLevel",

@@ -25,6 +25,8 @@ IMAGE = f"registry.example.com:5000/a/mca@sha256:{'a' * 64}"
         ({"admin_groups": ("system:serviceaccounts:team-a",)}, "holds tenants too"),
         ({"admin_groups": ("system:nodes",)}, "holds tenants too"),
         ({"admin_users": ("system:anonymous",)}, "admin_users: system:anonymous is anybody"),
+        ({"controllers": ("system:anonymous",)}, "controllers: system:anonymous is anybody"),
+        ({"audiences": ("mca.io/broker",)}, "audiences: 'mca.io/broker' is MCA's own"),
         ({"audiences": ("https://kubernetes.default.svc",)}, "is the API server's own"),
         ({"audiences": ("https://kubernetes.default.svc.cluster.local",)}, "server's own"),
         ({"admin_users": ("",)}, "admin_users: '' is not a short printable text"),

@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 
 from webhook.admission.environment import TABLE, ServerSettings, parse_environment
+from webhook.controller.engine.settings import (
+    TABLE as CONTROLLER_TABLE,
+    ControllerSettings,
+    parse_environment as parse_controller,
+)
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
 
@@ -15,7 +20,7 @@ CONTROL = f"registry.example.com/mca-control@sha256:{'6' * 64}"
 PLAIN = InstallSettings(sidecar_image=SIDECAR, control_image=CONTROL)
 FULL = dataclasses.replace(PLAIN, service_monitor=True, dashboard=True)
 CLUSTER_WIDE = {
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "FlowSchema",
+    "Namespace", "ClusterRole", "ClusterRoleBinding", "FlowSchema", "CustomResourceDefinition",
     "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 }  # fmt: skip
 
@@ -28,14 +33,21 @@ def find(objects: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, 
     return found[0]
 
 
-def find_pod(settings: InstallSettings) -> dict[str, Any]:
-    pod = find(build_objects(settings), "Deployment")["spec"]["template"]["spec"]
+def find_pod(settings: InstallSettings, name: str = "mca-webhook") -> dict[str, Any]:
+    pod = find(build_objects(settings), "Deployment", name)["spec"]["template"]["spec"]
     assert isinstance(pod, dict)
     return pod
 
 
-def read_environment(settings: InstallSettings) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in find_pod(settings)["containers"][0]["env"][1:]}
+def read_environment(settings: InstallSettings, name: str = "mca-webhook") -> dict[str, str]:
+    """As the kubelet makes it."""
+    fields = {"metadata.namespace": settings.namespace, "metadata.name": f"{name}-0"}
+    return {
+        each["name"]: each["value"]
+        if "value" in each
+        else fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
+        for each in find_pod(settings, name)["containers"][0]["env"]
+    }
 
 
 @pytest.mark.parametrize("settings", [FULL, dataclasses.replace(FULL, cert_manager=True)])
@@ -46,7 +58,7 @@ def test_every_object_is_complete_and_labelled(settings: InstallSettings) -> Non
         assert each["apiVersion"]
         assert metadata["labels"]["app.kubernetes.io/part-of"] == "mca"
         assert metadata["labels"]["app.kubernetes.io/name"] == "mca"
-        assert metadata["name"].startswith("mca")
+        assert metadata["name"].startswith("mca") or each["kind"] == "CustomResourceDefinition"
         assert metadata.get("namespace", "") == (
             "" if each["kind"] in CLUSTER_WIDE else "mca-system"
         )
@@ -56,7 +68,7 @@ def test_every_object_is_complete_and_labelled(settings: InstallSettings) -> Non
 
 def test_they_come_in_the_order_in_which_they_are_needed() -> None:
     kinds = [each["kind"] for each in build_objects(FULL)]
-    assert kinds[0] == "Namespace"
+    assert kinds[:4] == ["Namespace", *["CustomResourceDefinition"] * 3]
     assert kinds[-1] == "MutatingWebhookConfiguration"
     for earlier in ("ServiceAccount", "Role", "Secret", "ResourceQuota", "Service"):
         assert kinds.index(earlier) < kinds.index("Deployment")
@@ -87,9 +99,12 @@ def test_its_environment_is_what_the_process_reads() -> None:
     assert (parsed.host, parsed.port) == ("::", 8443)
 
 
-def test_it_is_told_nothing_that_it_does_not_know() -> None:
-    known = {setting.variable for setting in TABLE}
-    assert {each["name"] for each in find_pod(PLAIN)["containers"][0]["env"]} <= known
+@pytest.mark.parametrize(
+    ("name", "table"), [("mca-webhook", TABLE), ("mca-controller", CONTROLLER_TABLE)]
+)
+def test_it_is_told_nothing_that_it_does_not_know(name: str, table: Any) -> None:
+    known = {setting.variable for setting in table}
+    assert {each["name"] for each in find_pod(PLAIN, name)["containers"][0]["env"]} <= known
 
 
 def test_plain_settings_mean_the_defaults_of_the_process() -> None:
@@ -102,14 +117,8 @@ def test_plain_settings_mean_the_defaults_of_the_process() -> None:
 
 def test_the_registration_leads_to_the_service_and_spares_the_namespace() -> None:
     objects = build_objects(dataclasses.replace(PLAIN, namespace="ops"))
-    service = find(objects, "Service")
-    selector = service["spec"]["selector"]
-    template = find(objects, "Deployment")["spec"]["template"]
-    assert selector.items() <= template["metadata"]["labels"].items()
+    service = find(objects, "Service", "mca-webhook")
     port = service["spec"]["ports"][0]
-    assert port["targetPort"] in {
-        each["name"] for each in template["spec"]["containers"][0]["ports"]
-    }
     for webhook in find(objects, "MutatingWebhookConfiguration")["webhooks"]:
         address = dict(webhook["clientConfig"]["service"])
         address.pop("path")
@@ -121,38 +130,158 @@ def test_the_registration_leads_to_the_service_and_spares_the_namespace() -> Non
     assert 'request.namespace != "ops"' in shown
 
 
+@pytest.mark.parametrize(
+    ("service", "deployment", "other"),
+    [
+        ("mca-webhook", "mca-webhook", "mca-controller"),
+        ("mca-broker", "mca-controller", "mca-webhook"),
+    ],
+)
+def test_each_service_leads_to_its_pods_alone(service: str, deployment: str, other: str) -> None:
+    objects = build_objects(FULL)
+    spec = find(objects, "Service", service)["spec"]
+    template = find(objects, "Deployment", deployment)["spec"]["template"]
+    ports = {each["name"] for each in template["spec"]["containers"][0]["ports"]}
+    assert spec["ports"][0]["targetPort"] in ports
+    assert spec["selector"].items() <= template["metadata"]["labels"].items()
+    others = find(objects, "Deployment", other)["spec"]["template"]["metadata"]["labels"]
+    assert not spec["selector"].items() <= others.items()
+    for kind in ("NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor"):
+        chosen = find(objects, kind, deployment)["spec"]
+        chosen = chosen.get("podSelector") or chosen["selector"]
+        assert chosen["matchLabels"] == spec["selector"]
+
+
 def test_guards_trust_no_account_that_anybody_could_make() -> None:
     """An account that is missing in MCA's namespace would be whoever creates it there."""
     objects = build_objects(dataclasses.replace(PLAIN, namespace="ops"))
     guards = [each for each in objects if each["kind"] == "ValidatingAdmissionPolicy"]
     made = {each["metadata"]["name"] for each in objects if each["kind"] == "ServiceAccount"}
     named = set(re.findall(r"system:serviceaccount:ops:([-a-z]+)", str(guards)))
-    assert named == made == {"mca-webhook"}
-    # And that one is only held to less than others.
-    (guard,) = [each for each in guards if "mca-webhook" in str(each)]
+    assert named == made == {"mca-webhook", "mca-controller"}
+    # The webhook's is only held to less than others.
+    account = "system:serviceaccount:ops:mca-webhook"
+    (guard,) = [each for each in guards if account in str(each)]
     assert guard["metadata"]["name"] == "mca-registration"
+    trusting = [each["metadata"]["name"] for each in guards if "mca-controller" in str(each)]
+    assert trusting == ["mca-namespace-labels", "mca-own-objects", "mca-token-requests"]
 
 
-def test_with_cert_manager_it_has_no_rights_and_no_token() -> None:
-    objects = build_objects(dataclasses.replace(FULL, cert_manager=True))
-    kinds = {each["kind"] for each in objects}
-    assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"}
-    pod = find_pod(dataclasses.replace(PLAIN, cert_manager=True))
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["volumes"][0]["secret"]["secretName"] == "mca-webhook-tls"
-    assert find(objects, "Certificate", "mca-webhook")["spec"]["secretName"] == "mca-webhook-tls"
+def test_more_accounts_can_be_trusted() -> None:
+    home = "system:serviceaccount:mca-access:mca-home-1"
+    objects = build_objects(dataclasses.replace(PLAIN, controllers=(home,)))
+    shown = str(find(objects, "ValidatingAdmissionPolicy", "mca-own-objects"))
+    assert f'["system:serviceaccount:mca-system:mca-controller", "{home}"]' in shown
+
+
+@pytest.mark.parametrize(
+    ("deployment", "certificate"),
+    [("mca-webhook", "mca-webhook"), ("mca-controller", "mca-broker")],
+)
+def test_with_cert_manager_certificates_are_files(deployment: str, certificate: str) -> None:
+    settings = dataclasses.replace(FULL, cert_manager=True)
+    objects = build_objects(settings)
+    assert "Secret" not in {each["kind"] for each in objects}
+    for each in objects:
+        if each["kind"] in ("Role", "ClusterRole"):
+            assert "secrets" not in str(each.get("rules")) or "profile" in each["metadata"]["name"]
+    secret = find(objects, "Certificate", certificate)["spec"]["secretName"]
+    pod = find_pod(settings, deployment)
+    assert pod["volumes"][0]["secret"]["secretName"] == secret
+    assert pod["containers"][0]["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
     annotations = find(objects, "MutatingWebhookConfiguration")["metadata"]["annotations"]
     assert annotations == {"cert-manager.io/inject-ca-from": "mca-system/mca-webhook"}
 
 
-def test_rights_name_each_object() -> None:
-    """Not one star, and no right over what has no name."""
+def find_rules(account: str) -> list[tuple[str, set[str], set[str]]]:
+    """Of the account: resource, verbs and names."""
     objects = build_objects(PLAIN)
-    for kind in ("Role", "ClusterRole"):
-        for rule in find(objects, kind)["rules"]:
-            assert rule["resourceNames"]
-            assert "*" not in str(rule)
-            assert set(rule["verbs"]) <= {"get", "watch", "update", "patch"}
+    return [
+        (resource, set(rule["verbs"]), set(rule.get("resourceNames", ())))
+        for kind in ("Role", "ClusterRole")
+        for rule in find(objects, kind, account)["rules"]
+        for resource in rule["resources"]
+    ]
+
+
+def test_what_the_webhook_may_write_has_a_name() -> None:
+    for resource, verbs, names in find_rules("mca-webhook"):
+        assert resource != "*"
+        assert names or verbs == {"list", "watch"}, resource
+        assert verbs <= {"get", "list", "watch", "update", "patch"}
+
+
+@pytest.mark.parametrize("resource", ["secrets", "serviceaccounts/token", "clusterroles"])
+def test_what_the_controller_may_do_only_by_name(resource: str) -> None:
+    rules = [rule for rule in find_rules("mca-controller") if rule[0] == resource]
+    assert rules
+    assert all(names for _, _, names in rules)
+
+
+def test_what_the_controller_may_not_do_at_all() -> None:
+    """Run programs, become somebody, write roles or guards."""
+    found = find_rules("mca-controller")
+    assert {resource for resource, *_ in found}.isdisjoint(
+        {"*", "roles", "clusterrolebindings", "pods/exec", "users", "groups", "deployments",
+         "validatingadmissionpolicies", "mutatingwebhookconfigurations"}
+    )  # fmt: skip
+    verbs = {verb for _, each, _ in found for verb in each}
+    assert verbs.isdisjoint({"*", "escalate", "impersonate", "deletecollection"})
+    assert [each for resource, each, _ in found if resource == "pods"] == [{"get"}]
+
+
+def test_tenants_write_routes_and_not_what_is_said_of_them() -> None:
+    objects = build_objects(PLAIN)
+    label = "rbac.authorization.k8s.io/aggregate-to-"
+    granted: dict[str, set[tuple[str, str]]] = {"admin": set(), "edit": set(), "view": set()}
+    for each in objects:
+        for role, pairs in granted.items():
+            if each["kind"] == "ClusterRole" and f"{label}{role}" in each["metadata"]["labels"]:
+                (rule,) = each["rules"]
+                assert rule["apiGroups"] == ["mca.io"]
+                pairs |= {(kind, verb) for kind in rule["resources"] for verb in rule["verbs"]}
+    assert granted["admin"] == granted["edit"]
+    assert {("routes", "create"), ("routes", "list"), ("routes/status", "get")} <= granted["edit"]
+    assert granted["view"] < granted["edit"]
+    for kind, verb in granted["edit"]:
+        assert kind == "routes" or verb in ("get", "list", "watch")
+    assert {verb for _, verb in granted["view"]} == {"get", "list", "watch"}
+
+
+def test_definitions_are_kept_when_all_else_goes() -> None:
+    objects = build_objects(PLAIN)
+    kept = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
+    assert {each["metadata"]["name"].partition(".")[0] for each in kept} == {
+        "clusters", "tenants", "routes",
+    }  # fmt: skip
+    for each in objects:
+        annotations = each["metadata"].get("annotations") or {}
+        assert (annotations.get("helm.sh/resource-policy") == "keep") == (each in kept)
+
+
+def test_the_controller_reads_what_it_is_told() -> None:
+    settings = dataclasses.replace(
+        PLAIN,
+        namespace="ops",
+        audiences=("vault",),
+        member_audiences=("eu.example.com", "us.example.com"),
+        profile_namespaces=("fleet",),
+        earlier_sidecar_images=(CONTROL,),
+    )
+    told = parse_controller(read_environment(settings, "mca-controller"))
+    assert isinstance(told, ControllerSettings), told
+    assert (told.namespace, told.identity, told.port) == ("ops", "mca-controller-0", 8444)
+    assert (
+        told.service == find(build_objects(settings), "Service", "mca-broker")["metadata"]["name"]
+    )
+    assert told.sidecar_images == {SIDECAR, CONTROL}
+    assert told.member_audiences == {"eu.example.com", "us.example.com"}
+    assert told.token_audiences == {"vault"}
+    assert told.profile_namespaces == ("fleet",)
+    plain = parse_controller(read_environment(PLAIN, "mca-controller"))
+    assert isinstance(plain, ControllerSettings), plain
+    assert not plain.member_audiences
+    assert not plain.profile_namespaces
 
 
 def test_what_is_not_given_is_left_out() -> None:
@@ -184,8 +313,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         namespace="Not_One",
         admin_groups=("system:authenticated",),
         audiences=("a,b",),
+        controllers=("a\nb",),
+        member_audiences=("mca.io/cluster/1", "https://kubernetes.default.svc"),
+        profile_namespaces=("Fleet",),
+        earlier_sidecar_images=("mca:older",),
         replicas=0,
+        controller_replicas=51,
         webhook_resources={"request": {}},
+        controller_resources={"limit": {}},
         priority_class="High!",
         pull_secrets=("",),
         sidecar_log_level="loud",
@@ -196,7 +331,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         build_objects(wrong)
     for field in (
         "control_image", "previous_sidecar_images", "namespace", "admin_groups", "audiences",
-        "replicas", "webhook_resources", "priority_class", "pull_secrets",
+        "replicas", "webhook_resources", "priority_class", "pull_secrets", "controllers",
+        "member_audiences", "profile_namespaces", "earlier_sidecar_images", "controller_replicas",
+        "controller_resources",
         "sidecar_log_level", "sidecar_resources.memory_limit", "api_server_ports",
     ):  # fmt: skip
         assert f"{field}: " in str(told.value), field

@@ -89,9 +89,18 @@ def _make_parser() -> Parser:
 
 
 def _check(facts: "Facts", earlier_images: list[str]) -> Iterator["Finding"]:
-    from webhook.cli.check import cluster, guards, installation, namespaces, registration, rights
+    from webhook.cli.check import (
+        cluster,
+        controller,
+        guards,
+        installation,
+        namespaces,
+        registration,
+        rights,
+    )
 
-    for module in (cluster, installation, registration, guards, rights, namespaces):
+    modules = (cluster, installation, registration, controller, guards, rights, namespaces)
+    for module in modules:
         for check in module.CHECKS:
             yield from _run(module.GROUP, check, facts)
     for namespace in facts.namespaces:

@@ -8,6 +8,7 @@ from webhook.cli.check.facts import read_environment
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
 
+_OF_CERTIFICATES = ("Issuer", "Certificate")
 _ANY_DIGEST = f"sha256:{'0' * 64}"
 
 
@@ -21,10 +22,7 @@ def expect_objects(deployment: RawObject | None, system: str) -> list[RawObject]
         sidecar_image=f"sidecar@{_ANY_DIGEST}",
         control_image=f"control@{_ANY_DIGEST}",
         namespace=system,
+        cert_manager=foreign,
     )
-    objects = build_objects(settings)
-    if foreign:
-        # Their certificates come from elsewhere, by whatever means: no rights, and no CA of ours.
-        ours = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret")
-        return [item for item in objects if item["kind"] not in ours]
-    return objects
+    # Certificates from elsewhere may come by whatever means.
+    return [item for item in build_objects(settings) if item["kind"] not in _OF_CERTIFICATES]

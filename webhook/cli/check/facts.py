@@ -11,6 +11,7 @@ from typing import NamedTuple
 from webhook.admission.environment import ServerSettings, parse_environment
 from webhook.admission.outcome import RawObject
 from webhook.cli.check.finding import UndecidedError
+from webhook.install.names import WEBHOOK
 
 _IMAGE_VARIABLE = "MCA_SIDECAR_IMAGE"
 
@@ -43,13 +44,14 @@ class Attempt(NamedTuple):
 
 
 class Right(NamedTuple):
-    """Something that an account may do, or not."""
+    """Something that an account of ours may do, or not."""
 
     verb: str
     resource: str
     group: str = ""
     name: str = ""
     namespace: str = ""
+    account: str = WEBHOOK
 
     def __str__(self) -> str:
         subject = f"{self.resource}.{self.group}" if self.group else self.resource
@@ -59,7 +61,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFacts:
-    """One namespace with pods; `attempt` is a pod that was tried there."""
+    """One namespace with pods; `attempt` is a pod that was tried there, `policy` its snapshot."""
 
     name: str
     namespace: Fetched
@@ -68,14 +70,26 @@ class NamespaceFacts:
     root_ca: Fetched
     services: Fetched
     attempt: Attempt
+    policy: Fetched = field(default_factory=Fetched)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerFacts:
+    """What tells of the controller; `lease` is held by the replica that writes."""
+
+    deployment: Fetched
+    pods: Fetched
+    endpoints: Fetched
+    lease: Fetched
+    definitions: Fetched
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything at one time, `now`; `system` is MCA's own namespace.
 
-    `objects` are those of the installation by what they are called; `rights` are what its account
-    needs, `excesses` what it must not have. `page` is tried where no namespace is.
+    `objects` are those of the installation by what they are called; `rights` are what its accounts
+    need, `excesses` what they must not have. `page` is tried where no namespace is.
     `unlisted` says why nobody knows which namespaces are labelled.
     """
 
@@ -92,6 +106,7 @@ class Facts:
     policies: Fetched
     bindings: Fetched
     flow_schemas: Fetched
+    controller: ControllerFacts
     objects: Mapping[str, Fetched] = field(default_factory=dict)
     rights: Mapping[Right, bool | str] = field(default_factory=dict)
     excesses: Mapping[Right, bool | str] = field(default_factory=dict)

@@ -15,15 +15,23 @@ from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
 from webhook.admission.outcome import RawObject
 from webhook.admission.registration import NAME
 from webhook.cli.check.expectation import expect_objects
-from webhook.cli.check.facts import Attempt, Facts, Fetched, NamespaceFacts, Right
+from webhook.cli.check.facts import (
+    Attempt,
+    ControllerFacts,
+    Facts,
+    Fetched,
+    NamespaceFacts,
+    Right,
+)
 from webhook.cli.check.rights import EXCESSES, list_rights
 from webhook.cli.check.trial import build_trial
 from webhook.cli.install.objects_there import LISTS_OF_METADATA, METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
 from webhook.enforcement.report import ROOT_CA, TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
-from webhook.install.names import APP, WEBHOOK
+from webhook.install.names import APP, CONTROLLER, OF_CONTROLLER, WEBHOOK
 from webhook.kube import Kube, KubeError
+from webhook.resources.names import BROKER_SERVICE, POLICY
 
 # Several at a time: most of it is waiting.
 _AT_ONCE: Final = 8
@@ -34,6 +42,9 @@ _TIMEOUT_S: Final = 15.0
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _FLOWS: Final = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
+_SLICES: Final = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+_LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+_DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _JSON: Final = "application/json"
 # So that values of Secrets are not even sent.
 _OURS: Final = f"app.kubernetes.io/part-of={APP}"
@@ -64,12 +75,13 @@ class Fetcher:
             own = start(self._get, f"/api/v1/namespaces/{system}")
             genuine = start(self._get, f"/api/v1/namespaces/{system}/configmaps/{ROOT_CA}")
             pods = start(self._list, f"/api/v1/namespaces/{system}/pods", **webhooks)
-            pieces = f"/apis/discovery.k8s.io/v1/namespaces/{system}/endpointslices"
+            pieces = _SLICES.format(system)
             service = {"labelSelector": f"kubernetes.io/service-name={WEBHOOK}"}
             endpoints = start(self._list, pieces, **service)
             policies = start(self._list, f"{_ADMISSION}/validatingadmissionpolicies")
             bindings = start(self._list, f"{_ADMISSION}/validatingadmissionpolicybindings")
             flows = start(self._list, _FLOWS, labelSelector=_OURS)
+            controller = start(self._fetch_controller)
             objects = pool.map(self._get_metadata, map(find_path, expected))
             needs = list(dict.fromkeys(list_rights(expected)))
             rights = dict(zip(needs, pool.map(self._ask, needs), strict=True))
@@ -88,6 +100,7 @@ class Fetcher:
                 policies=policies.result(),
                 bindings=bindings.result(),
                 flow_schemas=flows.result(),
+                controller=controller.result(),
                 objects=dict(zip(map(name_object, expected), objects, strict=True)),
                 rights=rights,
                 excesses=dict(zip(excesses, pool.map(self._ask, excesses), strict=True)),
@@ -96,6 +109,18 @@ class Fetcher:
                 namespaces=tuple(pool.map(self._fetch_namespace, wanted)),
                 unlisted=unlisted,
             )
+
+    def _fetch_controller(self) -> ControllerFacts:
+        system = self._system
+        pods = {"labelSelector": f"app.kubernetes.io/component={OF_CONTROLLER},{_OURS}"}
+        service = {"labelSelector": f"kubernetes.io/service-name={BROKER_SERVICE}"}
+        return ControllerFacts(
+            deployment=self._get(f"/apis/apps/v1/namespaces/{system}/deployments/{CONTROLLER}"),
+            pods=self._list(f"/api/v1/namespaces/{system}/pods", **pods),
+            endpoints=self._list(_SLICES.format(system), **service),
+            lease=self._get(f"{_LEASES.format(system)}/{CONTROLLER}"),
+            definitions=self._list(_DEFINITIONS, labelSelector=_OURS),
+        )
 
     def _get(self, path: str, accept: str = _JSON) -> Fetched:
         """One object."""
@@ -149,6 +174,7 @@ class Fetcher:
             root_ca=self._get(f"{root}/configmaps/{ROOT_CA}"),
             services=self._list(f"{root}/services", accept=LISTS_OF_METADATA),
             attempt=self._try_pod(f"{root}/pods"),
+            policy=self._get_metadata(f"{root}/configmaps/{POLICY}"),
         )
 
     def _try_pod(self, path: str) -> Attempt:
@@ -162,7 +188,7 @@ class Fetcher:
         return attempt
 
     def _ask(self, right: Right) -> bool | str:
-        """Whether the webhook's account has it; why nobody knows."""
+        """Whether the account has it; why nobody knows."""
         resource, _, subresource = right.resource.partition("/")
         attributes = {
             "verb": right.verb,
@@ -172,7 +198,7 @@ class Fetcher:
             "name": right.name,
             "namespace": right.namespace,
         }
-        account = f"system:serviceaccount:{self._system}:{WEBHOOK}"
+        account = f"system:serviceaccount:{self._system}:{right.account}"
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self._system}"]
         review = {
             "apiVersion": "authorization.k8s.io/v1",

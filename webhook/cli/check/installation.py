@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from webhook.admission.environment import ServerSettings
-from webhook.cli.check.facts import Facts
+from webhook.cli.check.facts import Facts, Fetched
 from webhook.cli.check.finding import Finding, Reporter, list_some
 from webhook.cli.install.readiness import list_reasons
+from webhook.install.names import APP, WEBHOOK
 
 GROUP: Final = "installation"
 _INSTALL: Final = "run `mca install`, or install the chart"
@@ -51,46 +52,54 @@ def check_settings(facts: Facts) -> Iterator[Finding]:
 
 def check_pods(facts: Facts) -> Iterator[Finding]:
     """One serves, two serve while one is replaced."""
-    report = Reporter(GROUP, "pods")
-    deployment = facts.deployment.read()
+    yield judge_pods(Reporter(GROUP, "pods"), facts.deployment, facts.pods, WEBHOOK, facts.system)
+
+
+def judge_pods(
+    report: Reporter, fetched: Fetched, pods: Fetched, name: str, system: str
+) -> Finding:
+    """Those of a Deployment of ours."""
+    deployment = fetched.read()
     if deployment is None:
-        yield report.fail(f"there is no Deployment mca-webhook in {facts.system}", _INSTALL)
-        return
+        return report.fail(f"there is no Deployment {name} in {system}", _INSTALL)
     wanted = deployment["spec"].get("replicas", 1)
     status = deployment.get("status") or {}
     ready = status.get("readyReplicas") or 0
-    hint = f"kubectl describe pods -n {facts.system} -l app.kubernetes.io/component=webhook"
+    component = name.removeprefix(f"{APP}-")
+    hint = f"kubectl describe pods -n {system} -l app.kubernetes.io/component={component}"
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
         hint = "nobody has looked at its newest form yet: is the controller manager running?"
-    reasons = list_some(list_reasons(facts.pods.items()))
-    told = f"{ready} of {wanted} pods of mca-webhook are ready" + (reasons and f": {reasons}")
+    reasons = list_some(list_reasons(pods.items()))
+    told = f"{ready} of {wanted} pods of {name} are ready" + (reasons and f": {reasons}")
     if not ready:
-        yield report.fail(told, hint)
-    elif ready < wanted or (status.get("updatedReplicas") or 0) < wanted:
-        yield report.warn(told, hint)
-    elif wanted == 1:
-        yield report.warn(told, "two keep pods coming while one is replaced")
-    else:
-        yield report.ok(told)
+        return report.fail(told, hint)
+    if ready < wanted or (status.get("updatedReplicas") or 0) < wanted:
+        return report.warn(told, hint)
+    if wanted == 1:
+        return report.warn(told, "two keep it working while one is replaced")
+    return report.ok(told)
 
 
 def check_endpoints(facts: Facts) -> Iterator[Finding]:
     """What the API server would dial."""
-    report = Reporter(GROUP, "endpoints")
+    yield judge_endpoints(Reporter(GROUP, "endpoints"), facts.endpoints, WEBHOOK, facts.system)
+
+
+def judge_endpoints(report: Reporter, endpoints: Fetched, service: str, system: str) -> Finding:
+    """Those of a Service of ours."""
     ready = [
         address
-        for piece in facts.endpoints.items()
+        for piece in endpoints.items()
         for endpoint in piece.get("endpoints") or ()
         if (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint.get("addresses") or ()
     ]
     if ready:
-        yield report.ok(f"Service mca-webhook leads to {list_some(sorted(set(ready)))}")
-    else:
-        yield report.fail(
-            "Service mca-webhook leads to no pod that is ready",
-            f"kubectl get endpointslices -n {facts.system}",
-        )
+        return report.ok(f"Service {service} leads to {list_some(sorted(set(ready)))}")
+    return report.fail(
+        f"Service {service} leads to no pod that is ready",
+        f"kubectl get endpointslices -n {system}",
+    )
 
 
 def check_flow_schema(facts: Facts) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from webhook.cli.check.trial import judge_trial
 from webhook.enforcement.report import Enforcement, Home, report_enforcement
 from webhook.enforcement.stored_pod import has_sidecar
 from webhook.guards.reading import PODS_GUARD, UnreadableError, read_images
+from webhook.resources.names import POLICY, REVISION
 
 GROUP: Final = "namespaces"
 _VALUES: Final = {
@@ -76,6 +77,23 @@ def check_injection(facts: NamespaceFacts, whole: Facts) -> Iterator[Finding]:
     settings = whole.settings()
     image = settings.injection.image if isinstance(settings, ServerSettings) else ""
     yield judge_trial(report, facts.attempt, image, whole.system)
+
+
+def check_policy(facts: NamespaceFacts, whole: Facts) -> Iterator[Finding]:
+    """What its sidecars live by; until it is there, they deny all."""
+    report = Reporter(name_group(facts.name), "policy")
+    settings = whole.settings()
+    if not isinstance(settings, ServerSettings) or settings.injection.policy == "home":
+        return
+    found = facts.policy.read()
+    if found is None:
+        yield report.fail(
+            f"there is no ConfigMap {POLICY}: its sidecars start, and deny every call",
+            "see the checks of the controller above: it writes it within a second",
+        )
+    else:
+        revision = (found["metadata"].get("annotations") or {}).get(REVISION) or "of no revision"
+        yield report.ok(f"its snapshot is {revision}")
 
 
 def check_older_pods(facts: NamespaceFacts, whole: Facts) -> Iterator[Finding]:
@@ -165,4 +183,4 @@ def _is_running(pod: RawObject) -> bool:
 
 
 CHECKS: Final = (check_listing,)
-EACH: Final = (check_labels, check_injection, check_older_pods)
+EACH: Final = (check_labels, check_injection, check_policy, check_older_pods)

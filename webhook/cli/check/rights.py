@@ -1,4 +1,4 @@
-"""Owns the checks of rights: what the webhook's account needs, what it must not have, who labels.
+"""Owns the checks of rights: what our accounts need, what they must not have, who labels.
 
 Must not ask the API server: the answers are facts.
 """
@@ -9,24 +9,32 @@ from typing import Final
 from webhook.admission.outcome import RawObject
 from webhook.cli.check.facts import Facts, Right
 from webhook.cli.check.finding import Finding, Reporter, UndecidedError, list_some
+from webhook.install.names import CONTROLLER, WEBHOOK
 
 GROUP: Final = "rights"
-# Enough to see that somebody has bound it to more than it needs.
-EXCESSES: Final = (
-    Right("list", "secrets"),
-    Right("create", "pods"),
-    Right("create", "serviceaccounts/token"),
-    Right("patch", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
+_ACCOUNTS: Final = (WEBHOOK, CONTROLLER)
+# Enough to see that somebody has bound one to more than it needs.
+EXCESSES: Final = tuple(
+    right._replace(account=account)
+    for account in _ACCOUNTS
+    for right in (
+        Right("list", "secrets"),
+        Right("create", "pods"),
+        Right("create", "serviceaccounts/token"),
+        Right("patch", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
+    )
 )
 
 
 def list_rights(objects: Iterable[RawObject]) -> Iterator[Right]:
-    """What the Roles and ClusterRoles among these objects grant."""
+    """What the roles of our accounts grant, which are called as they are."""
     for item in objects:
-        if item["kind"] in ("Role", "ClusterRole"):
+        name = item["metadata"].get("name")
+        if item["kind"] in ("Role", "ClusterRole") and name in _ACCOUNTS:
             namespace = item["metadata"].get("namespace") or ""
             for rule in item.get("rules") or ():
-                yield from _list_of_rule(rule, namespace)
+                for right in _list_of_rule(rule, namespace):
+                    yield right._replace(account=name)
 
 
 def _list_of_rule(rule: RawObject, namespace: str) -> Iterator[Right]:
@@ -38,31 +46,35 @@ def _list_of_rule(rule: RawObject, namespace: str) -> Iterator[Right]:
 
 
 def check_needs(facts: Facts) -> Iterator[Finding]:
-    """Without them its certificate is not renewed."""
-    report = Reporter(GROUP, "webhook-needs")
-    if not facts.rights:
-        return
-    if refused := [str(right) for right in _list_answered(facts.rights, allowed=False)]:
-        yield report.fail(
-            f"the account mca-webhook may not {list_some(refused)}",
-            "run `mca install` again, or upgrade the chart: its roles and bindings",
-        )
-    else:
-        yield report.ok(f"the account mca-webhook has the {len(facts.rights)} rights it needs")
+    """Without them certificates are not renewed, and nothing that admins state is done."""
+    for account in _ACCOUNTS:
+        report = Reporter(GROUP, f"{account.removeprefix('mca-')}-needs")
+        rights = {right: told for right, told in facts.rights.items() if right.account == account}
+        if not rights:
+            continue
+        if refused := [str(right) for right in _list_answered(rights, allowed=False)]:
+            yield report.fail(
+                f"the account {account} may not {list_some(refused)}",
+                "run `mca install` again, or upgrade the chart: its roles and bindings",
+            )
+        else:
+            yield report.ok(f"the account {account} has the {len(rights)} rights it needs")
 
 
 def check_excesses(facts: Facts) -> Iterator[Finding]:
     """Whoever has a pod of ours would have them too."""
-    report = Reporter(GROUP, "webhook-excess")
-    if not facts.excesses:
-        return
-    if granted := [str(right) for right in _list_answered(facts.excesses, allowed=True)]:
-        yield report.warn(
-            f"the account mca-webhook may {list_some(granted)}",
-            "it needs none of these: take out the binding that gives them",
-        )
-    else:
-        yield report.ok("the account mca-webhook has no right that only others should have")
+    for account in _ACCOUNTS:
+        report = Reporter(GROUP, f"{account.removeprefix('mca-')}-excess")
+        rights = {right: told for right, told in facts.excesses.items() if right.account == account}
+        if not rights:
+            continue
+        if granted := [str(right) for right in _list_answered(rights, allowed=True)]:
+            yield report.warn(
+                f"the account {account} may {list_some(granted)}",
+                "it needs none of these: take out the binding that gives them",
+            )
+        else:
+            yield report.ok(f"the account {account} has no right that only others should have")
 
 
 def _list_answered(rights: Mapping[Right, bool | str], *, allowed: bool) -> list[Right]:

@@ -19,9 +19,10 @@ EXIT_FAILED = 1
 _COMMAND = "mca install"
 _USAGE = "mca install --sidecar-image IMAGE@DIGEST --control-image IMAGE@DIGEST [OPTION ...]"
 _DESCRIPTION = """\
-Installs MCA into a cluster: the admission webhook in a namespace of its own, with certificates that
-it makes itself, and the guards of enforced namespaces. It needs a cluster's admin, Kubernetes 1.30
-or newer, and the two images in a registry that the nodes pull from.
+Installs MCA into a cluster: the admission webhook and the controller in a namespace of their own,
+with certificates that they make themselves, the guards of enforced namespaces, and the kinds
+Cluster, Route and Tenant. It needs a cluster's admin, Kubernetes 1.30 or newer, and the two images
+in a registry that the nodes pull from.
 
 Everything is tried as a dry run first. Then it is applied (server-side apply, field manager mca),
 in order, and waited for. Doing it again changes nothing; with other options or another release it
@@ -127,7 +128,11 @@ _OPTIONS = {
     "namespace": "system-namespace",
     "admin_users": "admin-user",
     "admin_groups": "admin-group",
+    "controllers": "controller",
     "audiences": "audience",
+    "member_audiences": "member-audience",
+    "profile_namespaces": "profile-namespace",
+    "earlier_sidecar_images": "earlier-sidecar-image",
     "api_server_ports": "api-server-port",
     "pull_secrets": "pull-secret",
 }

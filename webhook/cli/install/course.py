@@ -23,14 +23,18 @@ from webhook.cli.install.objects_there import find_objects, find_release, is_app
 from webhook.cli.install.paths import find_path, name_object
 from webhook.cli.install.place import list_place_problems
 from webhook.cli.install.readiness import list_missing, list_reasons
-from webhook.cli.install.rollout import list_living_images
+from webhook.cli.install.rollout import list_earlier_images, list_living_images
 from webhook.cli.install.versions import FOR_GUARDS, parse_version
+from webhook.install.definitions import KIND as DEFINITION
+from webhook.install.names import APP
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
 from webhook.kube import Kube, KubeError
 
 _POLL_S: Final = 1.0
 _REGISTRATION: Final = "MutatingWebhookConfiguration"
+# With these would go what others have in them, or made of them.
+_NEVER_PRUNED: Final = ("Namespace", DEFINITION)
 
 
 class InstallError(Exception):
@@ -89,11 +93,22 @@ class Course:
             raise InstallError("\n".join([*problems, "nothing was changed"]))
 
     def _expect_rollout(self) -> None:
-        """Webhooks that are to be replaced put in their image: guards accept it until then."""
-        images = list_living_images(self._kube, self._system)
-        previous = tuple(image for image in images if image != self._settings.sidecar_image)
+        """Webhooks that are to be replaced put in their image: guards accept it until then.
+
+        The controller remembers it for longer: pods keep their sidecars.
+        """
+        living = list_living_images(self._kube, self._system)
+        previous = self._without_newest(living)
+        known = list_earlier_images(self._kube, self._system)
+        earlier = self._without_newest([*self._settings.earlier_sidecar_images, *known, *living])
+        self._settings = replace(self._settings, earlier_sidecar_images=earlier)
         accepting = replace(self._settings, previous_sidecar_images=previous)
         self._objects = build_objects(accepting)
+
+    def _without_newest(self, images: list[str]) -> tuple[str, ...]:
+        return tuple(
+            image for image in dict.fromkeys(images) if image != self._settings.sidecar_image
+        )
 
     def _try(self, document: RawObject) -> Iterator[str]:
         """Where the namespace is not there yet, what goes into it can only be tried later."""
@@ -140,7 +155,7 @@ class Course:
         found = [
             there.document()
             for there in find_objects(self._kube, self._system)
-            if is_applied_by_us(there.metadata) and there.kind != "Namespace"
+            if is_applied_by_us(there.metadata) and there.kind not in _NEVER_PRUNED
         ]
         return [document for document in found if find_path(document) not in kept]
 
@@ -155,7 +170,7 @@ class Course:
             if time.monotonic() > deadline:
                 raise InstallError(self._describe_delay(missing, seconds))
             time.sleep(_POLL_S)
-        tell(["the webhook serves"])
+        tell(["webhook and controller serve"])
 
     def settle(self) -> None:
         """No webhook puts in an earlier image any more, so none is accepted."""
@@ -175,23 +190,25 @@ class Course:
             return [f"the API server answers again ({error})"]
 
     def _list_missing(self) -> list[str]:
-        stored = {
-            document["kind"]: self._kube.request("GET", find_path(document)).document
+        stored = [
+            self._kube.request("GET", find_path(document)).document
             for document in self._objects
             if document["kind"] in ("Deployment", _REGISTRATION)
-        }
-        return list(list_missing(stored["Deployment"], stored[_REGISTRATION]))
+        ]
+        *deployments, registration = stored  # it is installed last
+        return list(list_missing(deployments, registration))
 
     def _describe_delay(self, missing: list[str], seconds: int) -> str:
         path = f"/api/v1/namespaces/{self._system}/pods"
-        query = {"labelSelector": "app.kubernetes.io/component=webhook"}
+        query = {"labelSelector": f"app.kubernetes.io/name={APP}"}
         pods = self._kube.request("GET", path, query=query).document["items"]
         reasons = list_reasons(pods)
         return (
             f"everything is applied, but not ready after {seconds} s: {', '.join(missing)}"
             f"{' (' + ', '.join(reasons) + ')' if reasons else ''}\n"
-            f"  kubectl describe pods -n {self._system} -l app.kubernetes.io/component=webhook\n"
+            f"  kubectl describe pods -n {self._system} -l app.kubernetes.io/name={APP}\n"
             f"  kubectl logs -n {self._system} deployment/mca-webhook\n"
+            f"  kubectl logs -n {self._system} deployment/mca-controller\n"
             "until then no pod starts in a labelled namespace; run the same command again to go "
             "on waiting, or mca uninstall"
         )

@@ -31,7 +31,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--sidecar-image", metavar="IMAGE@DIGEST", required=True, help="what pods get"
     )
     group.add_argument(
-        "--control-image", metavar="IMAGE@DIGEST", required=True, help="what the webhook runs in"
+        "--control-image",
+        metavar="IMAGE@DIGEST",
+        required=True,
+        help="what webhook and controller run in",
     )
     group.add_argument(
         "--existing-namespace", action="store_true",
@@ -47,15 +50,35 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help=f"the same for a group; else {groups}",
     )  # fmt: skip
     group.add_argument(
+        "--controller", metavar="USER", action="append", default=[],
+        help="trusted beside MCA's own controller: on a member, its home's account; repeatable",
+    )  # fmt: skip
+    group.add_argument(
         "--audience", metavar="AUDIENCE", action="append", default=[],
         help="what tokens in containers of enforced namespaces may be for; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--member-audience", metavar="AUDIENCE", action="append", default=[],
+        help="what Clusters may name beside their own audience; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--profile-namespace", metavar="NAME", action="append", default=[],
+        help="where ClusterProfiles are read as Clusters; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--earlier-sidecar-image", metavar="IMAGE@DIGEST", action="append", default=[],
+        help="that pods still have, beside those found; may be given again",
     )  # fmt: skip
     group.add_argument(
         "--replicas", metavar="N", type=int, default=2, help="of the webhook (%(default)s)"
     )
     group.add_argument(
+        "--controller-replicas", metavar="N", type=int, default=2,
+        help="of the controller (%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
         "--pull-secret", metavar="NAME", action="append", default=[],
-        help="a Secret to pull the webhook's image with; may be given again",
+        help="a Secret to pull that image with; may be given again",
     )  # fmt: skip
     group.add_argument(
         "--api-server-port", metavar="PORT", type=int, action="append", default=[],
@@ -78,8 +101,13 @@ def read_settings(given: argparse.Namespace) -> InstallSettings:
         make_namespace=not given.existing_namespace,
         admin_users=tuple(given.admin_user),
         admin_groups=tuple(given.admin_group or DEFAULT_ADMIN_GROUPS),
+        controllers=tuple(given.controller),
         audiences=tuple(given.audience),
+        member_audiences=tuple(given.member_audience),
+        profile_namespaces=tuple(given.profile_namespace),
+        earlier_sidecar_images=tuple(given.earlier_sidecar_image),
         replicas=given.replicas,
+        controller_replicas=given.controller_replicas,
         pull_secrets=tuple(given.pull_secret),
         api_server_ports=tuple(given.api_server_port) or _API_SERVER_PORTS,
         cert_manager=given.cert_manager,

@@ -10,6 +10,7 @@ from webhook.admission.outcome import RawObject
 # API version and kind: the plural, and whether it has namespaces.
 KINDS: Final = {
     ("v1", "Namespace"): ("namespaces", False),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): ("customresourcedefinitions", False),
     ("v1", "ServiceAccount"): ("serviceaccounts", True),
     ("v1", "Secret"): ("secrets", True),
     ("v1", "ConfigMap"): ("configmaps", True),

@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import Final
 
 from webhook.admission.outcome import RawObject
-from webhook.cli.install.readiness import read_sidecar_image
+from webhook.cli.install.readiness import read_earlier_images, read_sidecar_image
 from webhook.guards.reading import PODS_GUARD, UnreadableError, read_images
-from webhook.install.names import WEBHOOK
+from webhook.install.names import CONTROLLER, WEBHOOK
 from webhook.kube import Kube, KubeError
 
 _GUARDS: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -21,6 +21,12 @@ def list_living_images(kube: Kube, system: str) -> list[str]:
     """Those that the guards accept now, and those that webhooks put in that are there."""
     found = dict.fromkeys([*_list_accepted(kube), *_list_put_in(kube, system)])
     return [image for image in found if image]
+
+
+def list_earlier_images(kube: Kube, system: str) -> list[str]:
+    """Those that the controller knows of: pods of earlier releases may still have them."""
+    deployment = _find(kube, f"/apis/apps/v1/namespaces/{system}/deployments/{CONTROLLER}")
+    return [] if deployment is None else read_earlier_images(deployment["spec"]["template"])
 
 
 def _list_accepted(kube: Kube) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from webhook.admission.injection import inject
 from webhook.admission.outcome import Injected, Namespace
 from webhook.admission.settings import InjectionSettings
-from webhook.cli.check.facts import Attempt, Facts, Fetched, NamespaceFacts
+from webhook.cli.check.facts import Attempt, ControllerFacts, Facts, Fetched, NamespaceFacts
 from webhook.cli.check.finding import Finding
 from webhook.cli.check.rights import EXCESSES, list_rights
 from webhook.cli.check.trial import build_trial
@@ -88,9 +88,15 @@ def find(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def make_facts(*namespaces: NamespaceFacts, settings: InstallSettings = SETTINGS) -> Facts:
     """Everything in order."""
     objects = copy.deepcopy(build_objects(settings))
-    (deployment,) = find(objects, "Deployment")
-    deployment["metadata"]["generation"] = 1
-    deployment["status"] = {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 2}
+    deployment, controller = find(objects, "Deployment")
+    for each in (deployment, controller):
+        each["metadata"]["generation"] = 1
+        each["status"] = {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 2}
+    definitions = find(objects, "CustomResourceDefinition")
+    for each in definitions:
+        each["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+    holder = {"holderIdentity": "mca-controller-0", "renewTime": "2026-11-21T11:59:50.000000Z"}
+    leads = [{"addresses": ["10.0.0.7"]}]
     (registration,) = find(objects, "MutatingWebhookConfiguration")
     for webhook in registration["webhooks"]:
         webhook["clientConfig"]["caBundle"] = make_bundle(60)
@@ -105,12 +111,19 @@ def make_facts(*namespaces: NamespaceFacts, settings: InstallSettings = SETTINGS
         namespace=Fetched(find(objects, "Namespace")[0]),
         deployment=Fetched(deployment),
         pods=Fetched({"items": []}),
-        endpoints=Fetched({"items": [{"endpoints": [{"addresses": ["10.0.0.7"]}]}]}),
+        endpoints=Fetched({"items": [{"endpoints": leads}]}),
         genuine_ca=Fetched(ROOT_CA),
         registration=Fetched(registration),
         policies=Fetched({"items": find(objects, "ValidatingAdmissionPolicy")}),
         bindings=Fetched({"items": find(objects, "ValidatingAdmissionPolicyBinding")}),
         flow_schemas=Fetched({"items": find(objects, "FlowSchema")}),
+        controller=ControllerFacts(
+            deployment=Fetched(controller),
+            pods=Fetched({"items": []}),
+            endpoints=Fetched({"items": [{"endpoints": leads}]}),
+            lease=Fetched({"spec": {**holder, "leaseDurationSeconds": 15}}),
+            definitions=Fetched({"items": definitions}),
+        ),
         objects={name_object(item): Fetched(item) for item in objects},
         rights=dict.fromkeys(list_rights(objects), True),
         excesses=dict.fromkeys(EXCESSES, False),

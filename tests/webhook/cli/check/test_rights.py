@@ -13,8 +13,12 @@ from webhook.cli.check.rights import check_excesses, check_labelling, check_need
 def test_rights_of_rules() -> None:
     rule = {"apiGroups": ["", "x.io"], "resources": ["a"], "verbs": ["get", "list"]}
     named = {"apiGroups": ["y.io"], "resources": ["b"], "verbs": ["get"], "resourceNames": ["n"]}
-    role = {"kind": "Role", "metadata": {"namespace": "one"}, "rules": [rule, named]}
-    found = list(list_rights([role, {"kind": "Service"}, {"kind": "ClusterRole", "metadata": {}}]))
+    metadata = {"name": "mca-controller", "namespace": "one"}
+    role = {"kind": "Role", "metadata": metadata, "rules": [rule, named]}
+    other = {"kind": "ClusterRole", "metadata": {"name": "mca-policy-reader"}, "rules": [rule]}
+    empty = {"kind": "ClusterRole", "metadata": {"name": "mca-webhook"}}
+    found = list(list_rights([role, {"kind": "Service", "metadata": {}}, other, empty]))
+    assert {right.account for right in found} == {"mca-controller"}
     assert list(map(str, found)) == [
         "get a in one",
         "list a in one",
@@ -24,15 +28,17 @@ def test_rights_of_rules() -> None:
     ]
 
 
-def test_the_webhooks_account() -> None:
+@pytest.mark.parametrize("account", ["mca-webhook", "mca-controller"])
+def test_an_account(account: str) -> None:
     facts = make_facts()
-    assert only(check_needs(facts)).message.endswith(f"has the {len(facts.rights)} rights it needs")
-    assert only(check_excesses(facts)).status.value == "ok"
-    first, *_ = facts.rights
-    refused = replace(facts, rights={**facts.rights, first: False})
-    assert only(check_needs(refused)).message == f"the account mca-webhook may not {first}"
-    wide = replace(facts, excesses={Right("list", "secrets"): True})
-    assert only(check_excesses(wide)).message == "the account mca-webhook may list secrets"
+    own = [right for right in facts.rights if right.account == account]
+    told = f"the account {account} has the {len(own)} rights it needs"
+    assert (told, "ok") in [(each.message, each.status.value) for each in check_needs(facts)]
+    assert {each.status.value for each in check_excesses(facts)} == {"ok"}
+    refused = replace(facts, rights={own[0]: False})
+    assert only(check_needs(refused)).message == f"the account {account} may not {own[0]}"
+    wide = replace(facts, excesses={Right("list", "secrets", account=account): True})
+    assert only(check_excesses(wide)).message == f"the account {account} may list secrets"
     assert only(check_excesses(wide)).status.value == "warn"
 
 

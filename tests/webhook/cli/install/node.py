@@ -1,8 +1,8 @@
-"""A machine that runs the webhook's pods as processes, so that a bare control plane has what a
-cluster has: pods that become ready, endpoints, and a Service that the API server can call.
+"""A machine that runs MCA's own pods as processes, so that a bare control plane has what a
+cluster has: pods that become ready, endpoints, and Services that the API server can call.
 
 Owns what scheduler and kubelet do, as far as that takes. Pods listen at this machine's own address:
-the API server dials no loopback of a pod. Their port is the one that the Deployment says, so one
+the API server dials no loopback of a pod. Their ports are those that the Deployments say, so one
 such machine waits for another. Must not know what is installed, but for its namespace.
 """
 
@@ -26,7 +26,6 @@ from tests.controlplane import ControlPlane
 from tests.webhook.cli.run.scene import MCA
 
 NAME = "node-1"
-PORT = 8443
 _SIOCGIFADDR = 0x8915
 _BEAT_S = 5.0
 _POLL_S = 0.1
@@ -62,8 +61,26 @@ def _find_address_of(name: str, probe: socket.socket) -> str | None:
     return socket.inet_ntoa(answer[20:24])
 
 
+class _Process:
+    """All pods of one Deployment share it; a pod of another form has it begin anew."""
+
+    def __init__(self) -> None:
+        self.form: Any = None
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """End it, as the pods' containers would be."""
+        running, self.running = self.running, None
+        if running is not None:
+            running.send_signal(signal.SIGKILL)
+            running.wait(timeout=30)
+
+    def is_running(self) -> bool:
+        return self.running is not None and self.running.poll() is None
+
+
 class Node:
-    """All pods of one namespace share one process; a pod of another form has it begin anew."""
+    """Runs the pods of one namespace."""
 
     def __init__(self, plane: ControlPlane, folder: Path, namespace: str = "mca-system") -> None:
         self._plane = plane
@@ -71,11 +88,10 @@ class Node:
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._namespace = namespace
         self._address = find_address()
-        self._lock = (Path(tempfile.gettempdir()) / f"mca-port-{PORT}.lock").open("a")
+        self._lock = (Path(tempfile.gettempdir()) / "mca-ports.lock").open("a")
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._form: Any = None
+        self._processes: dict[str, _Process] = {}
         self._log = (folder / "pods.log").open("ab")
         self.problem = ""
         # Pods become ready only while it is set.
@@ -95,21 +111,19 @@ class Node:
     ) -> None:
         self._ending.set()
         self._thread.join()
-        self.stop_process()
+        self.stop_processes()
         self._log.close()
         self._lock.close()
         assert not self.problem, self.problem
 
     def log(self) -> str:
-        """What the pods' process has printed."""
+        """What the pods' processes have printed."""
         return (self._folder / "pods.log").read_text()
 
-    def stop_process(self) -> None:
-        """End it, as the pods' containers would be; it comes back with the next look at a pod."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGKILL)
-            process.wait(timeout=30)
+    def stop_processes(self) -> None:
+        """End them; each comes back with the next look at a pod of its."""
+        for process in self._processes.values():
+            process.stop()
 
     def _live(self) -> None:
         beat = 0.0
@@ -121,11 +135,13 @@ class Node:
                 pods = self._plane.request("GET", self._pods).json()["items"]
                 for pod in pods:
                     self._care_for(pod)
-                if pods:
-                    # In a rollout the newest pods take the process over.
-                    self._run(max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]))
-                else:
-                    self.stop_process()
+                # In a rollout the newest pods take the process over.
+                pods.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+                newest = {_find_container(pod)["name"]: pod for pod in pods}
+                for name in self._processes.keys() - newest.keys():
+                    self._processes[name].stop()
+                for pod in newest.values():
+                    self._run(pod)
             except (OSError, HTTPException):
                 continue  # the API server is away
             except Exception as error:  # noqa: BLE001 - a thread's end must be seen
@@ -150,42 +166,50 @@ class Node:
             self._report(pod, path)
 
     def _run(self, pod: dict[str, Any]) -> None:
-        (container,) = pod["spec"]["containers"]
+        container = _find_container(pod)
+        process = self._processes.setdefault(container["name"], _Process())
         # Another ReplicaSet: another form, or an installation made anew, whose account is another.
         form = pod["metadata"]["ownerReferences"][0]["uid"]
         if not self.healthy:
-            self.stop_process()
-        elif self._process is None or self._form != form:
-            self.stop_process()
-            self._form = form
-            self._process = subprocess.Popen(
+            process.stop()
+        elif process.running is None or process.form != form:
+            process.stop()
+            process.form = form
+            process.running = subprocess.Popen(
                 [MCA, *container["args"]],
-                env=self._make_environment(container),
+                env=self._make_environment(pod, container),
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
             )
 
-    def _make_environment(self, container: dict[str, Any]) -> dict[str, str]:
+    def _make_environment(self, pod: dict[str, Any], container: dict[str, Any]) -> dict[str, str]:
         """As the pod says it, but for the address; and the account's token, as the kubelet does."""
-        told = {item["name"]: item.get("value", self._namespace) for item in container["env"]}
-        kubeconfig = self._folder / "account.kubeconfig"
-        kubeconfig.write_text(json.dumps(self._make_kubeconfig()))
+        fields = {"metadata.namespace": self._namespace, "metadata.name": pod["metadata"]["name"]}
+        told = {
+            item["name"]: item.get("value", "")
+            if "valueFrom" not in item
+            else fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
+            for item in container["env"]
+        }
+        prefix, account = f"MCA_{container['name'].upper()}", pod["spec"]["serviceAccountName"]
+        kubeconfig = self._folder / f"{account}.kubeconfig"
+        kubeconfig.write_text(json.dumps(self._make_kubeconfig(account)))
         coverage = {key: text for key, text in os.environ.items() if key.startswith("COVERAGE_")}
         return {
             "PATH": os.environ["PATH"],
             **coverage,
             **told,
             "KUBECONFIG": str(kubeconfig),
-            "MCA_WEBHOOK_LISTEN": f"{self._address}:{PORT}",
-            "MCA_WEBHOOK_DRAIN": "0",
+            f"{prefix}_LISTEN": f"{self._address}:{_find_port(container)}",
+            f"{prefix}_DRAIN": "0",
         }
 
-    def _make_kubeconfig(self) -> dict[str, Any]:
+    def _make_kubeconfig(self, account: str) -> dict[str, Any]:
         cluster = {
             "server": self._plane.url,
             "certificate-authority": str(self._plane.authority.file),
         }
-        token = self._plane.token(self._namespace, "mca-webhook")
+        token = self._plane.token(self._namespace, account)
         return {
             "apiVersion": "v1",
             "kind": "Config",
@@ -196,7 +220,7 @@ class Node:
         }
 
     def _report(self, pod: dict[str, Any], path: str) -> None:
-        ready = "True" if self._is_ready() else "False"
+        ready = "True" if self._is_ready(_find_container(pod)) else "False"
         found = {item["type"]: item["status"] for item in pod["status"].get("conditions") or ()}
         if found.get("Ready") == ready:
             return
@@ -215,14 +239,17 @@ class Node:
         }
         self._patch(f"{path}/status", {"status": status})
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, container: dict[str, Any]) -> bool:
         """As the kubelet asks, which verifies no certificate."""
-        if self._process is None or self._process.poll() is not None:
+        process = self._processes.get(container["name"])
+        if process is None or not process.is_running():
             return False
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        connection = HTTPSConnection(self._address, PORT, timeout=2, context=context)
+        connection = HTTPSConnection(
+            self._address, _find_port(container), timeout=2, context=context
+        )
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -233,3 +260,13 @@ class Node:
 
     def _patch(self, path: str, change: Any) -> None:
         self._plane.request("PATCH", path, json.dumps(change).encode(), headers=_MERGE)
+
+
+def _find_container(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def _find_port(container: dict[str, Any]) -> int:
+    return int(container["ports"][0]["containerPort"])

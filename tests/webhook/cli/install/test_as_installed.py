@@ -57,7 +57,7 @@ def test_from_nothing_and_back(cluster: Cluster) -> None:
 
     first = cluster.install()
     assert set(list_outcomes(first.stdout)) == {"created"}
-    assert "the webhook serves\ninstalled. Next:\n" in first.stdout
+    assert "webhook and controller serve\ninstalled. Next:\n" in first.stdout
 
     again = cluster.install()
     assert set(list_outcomes(again.stdout)) == {"unchanged"}
@@ -65,7 +65,11 @@ def test_from_nothing_and_back(cluster: Cluster) -> None:
 
     gone = cluster.uninstall()
     assert "nothing of it is left\n" in gone.stdout
-    assert cluster.list_everything() == before
+    kept = {f"{kind}.mca.io" for kind in ("clusters", "routes", "tenants")}
+    assert f"  kubectl delete customresourcedefinition {' '.join(sorted(kept))}\n" in gone.stdout
+    definitions = "/apis/apiextensions.k8s.io/v1 customresourcedefinitions /"
+    assert cluster.list_everything() - before == {f"{definitions}{name}" for name in kept}
+    assert before <= cluster.list_everything()
     nothing = cluster.mca("uninstall")
     assert (nothing.returncode, nothing.stdout) == (0, "nothing is installed\n")
 
@@ -123,7 +127,7 @@ def test_an_upgrade_changes_and_prunes(installed: Cluster) -> None:
     done = installed.mca("install", *arguments, "--wait", "45")
     assert done.returncode == 0, done.stderr
     # While webhooks of before answer, the guards accept what they put in; no longer than that.
-    rolled, _, settled = done.stdout.partition("the webhook serves\n")
+    rolled, _, settled = done.stdout.partition("webhook and controller serve\n")
     assert settled.startswith("the earlier image of sidecars is no longer accepted for new pods\n")
     assert "policy.admissionregistration.k8s.io/mca-final-pods configured\n" in rolled
     assert "policy.admissionregistration.k8s.io/mca-final-pods configured\n" in settled
@@ -158,8 +162,9 @@ def test_what_is_not_ready_in_time_is_told(installed: Cluster) -> None:
     )
     done = installed.mca("install", *IMAGES, "--wait", "1")
     assert done.returncode == 1
-    assert "waiting: 0 of 2 pods are ready\n" in done.stdout
-    assert "everything is applied, but not ready after 1 s: 0 of 2 pods are ready" in done.stderr
+    unready = "0 of 2 pods of mca-webhook are ready"
+    assert f"waiting: {unready}, " in done.stdout
+    assert f"everything is applied, but not ready after 1 s: {unready}" in done.stderr
     assert "kubectl describe pods -n mca-system" in done.stderr
     assert installed.mca("install", *IMAGES, "--wait", "0").returncode == 0
 
@@ -244,7 +249,7 @@ def test_where_it_stops_it_says_what_is_left(cluster: Cluster) -> None:
     assert done.returncode == 1
     assert f"deployment.apps/{WEBHOOK}: " in done.stderr
     assert "no Deployments today" in done.stderr
-    assert re.search(r"\n.* \d+ objects are applied and stay, 3 are not; run the same", done.stderr)
+    assert re.search(r"\n.* \d+ objects are applied and stay, 5 are not; run the same", done.stderr)
     for path in (bindings, policies):
         assert cluster.plane.request("DELETE", f"{path}/today").status == 200
     wait_until(lambda: not is_refused())

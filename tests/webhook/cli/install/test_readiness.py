@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from webhook.cli.install.readiness import list_missing, list_reasons, read_sidecar_image
+from webhook.cli.install.readiness import (
+    list_missing,
+    list_reasons,
+    read_earlier_images,
+    read_sidecar_image,
+)
 
 REGISTERED = {"webhooks": [{"clientConfig": {"caBundle": "eA=="}}]}
 IMAGE = f"mca@sha256:{'0' * 64}"
@@ -12,30 +17,31 @@ DONE = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "available
 
 
 def deployment(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {**DONE, **status}}
+    metadata = {"name": "mca-webhook", "generation": 2}
+    return {"metadata": metadata, "spec": {"replicas": 2}, "status": {**DONE, **status}}
 
 
 def test_nothing() -> None:
-    assert list(list_missing(deployment(), REGISTERED)) == []
+    assert list(list_missing([deployment(), deployment()], REGISTERED)) == []
 
 
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ({"observedGeneration": 1}, "nobody has looked at the Deployment yet"),
-        ({"availableReplicas": 1}, "1 of 2 pods are ready"),
-        ({"availableReplicas": None}, "0 of 2 pods are ready"),
-        ({"updatedReplicas": 1}, "1 of 2 pods are ready"),
-        ({"replicas": 3}, "1 pods of before are there still"),
+        ({"observedGeneration": 1}, "nobody has looked at the Deployment mca-webhook yet"),
+        ({"availableReplicas": 1}, "1 of 2 pods of mca-webhook are ready"),
+        ({"availableReplicas": None}, "0 of 2 pods of mca-webhook are ready"),
+        ({"updatedReplicas": 1}, "1 of 2 pods of mca-webhook are ready"),
+        ({"replicas": 3}, "1 pods of mca-webhook of before are there still"),
     ],
 )
 def test_pods(status: dict[str, Any], told: str) -> None:
-    assert list(list_missing(deployment(**status), REGISTERED)) == [told]
+    assert list(list_missing([deployment(), deployment(**status)], REGISTERED)) == [told]
 
 
 def test_the_certificate() -> None:
     half = {"webhooks": [*REGISTERED["webhooks"], {"clientConfig": {}}]}
-    assert list(list_missing(deployment(), half)) == [
+    assert list(list_missing([deployment()], half)) == [
         "the webhook's certificate is not registered yet"
     ]
 
@@ -47,6 +53,13 @@ def test_the_image_that_pods_put_in(image: str | None) -> None:
     containers = [{"name": "proxy"}, {"name": "webhook", "env": env}]
     found = read_sidecar_image({"spec": {"containers": containers}})
     assert found == (IMAGE if image == IMAGE else "")
+
+
+def test_the_images_that_the_controller_knows() -> None:
+    value = f"{IMAGE},mca:1,,{IMAGE}"
+    env = [{"name": "OTHER"}, {"name": "MCA_CONTROLLER_SIDECAR_IMAGES", "value": value}]
+    containers = [{"name": "proxy"}, {"name": "controller", "env": env}]
+    assert read_earlier_images({"spec": {"containers": containers}}) == [IMAGE, IMAGE]
 
 
 def test_why_pods_wait() -> None:
