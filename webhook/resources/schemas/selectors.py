@@ -128,7 +128,7 @@ def leases_without_stand_ins() -> RawDocument:
 
 
 def _globs(description: str, characters: str) -> RawDocument:
-    items = text("A name, or a pattern with *.", most=_LONGEST, pattern=f"^[{characters}*]+$")
+    items = text("A name, or a pattern with *.", most=_LONGEST, pattern=f"^[*{characters}]+$")
     return array(description, items, MAX_GLOBS, least=1)
 
 
