@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -43,6 +44,9 @@ _SOCKET: Final = (
 _WHERE: Final = (
     "host", "ssl_ca_cert", "ca_cert_data", "verify_ssl", "tls_server_name", "proxy",
 )  # fmt: skip
+# Of a member. The largest that is asked for is one object, and those have 1.5 MB at most.
+_FOREIGN_BYTES: Final = 4 << 20
+_PIECE_BYTES: Final = 64 << 10
 _CONNECT_S: Final = 10.0
 # An API server that ends a watch in time needs a moment more to say so.
 _GRACE_S: Final = 10.0
@@ -89,14 +93,16 @@ class Kube:
         self._configuration = configuration
         self._client: Any = client.ApiClient(configuration)
         self._may_write: Callable[[], bool] | None = None
+        self._is_foreign = False
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
     def call_directly(self, pool: urllib3.PoolManager) -> None:
-        """Through no proxy, and with a trust of its own."""
+        """Through no proxy, and with a trust of its own: a server that is somebody else's."""
         self._client.rest_client.pool_manager = pool
+        self._is_foreign = True
 
     def showing_only(self, token: str) -> "Kube":
         """The same server, which sees this token and nothing else of ours. Close it."""
@@ -144,8 +150,8 @@ class Kube:
         headers = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type})
         response = self._send(method, path, query, headers, body, timeout_s)
         try:
-            content = response.data
-        except urllib3.exceptions.HTTPError as error:
+            content = self._read_bounded(response, timeout_s) if self._is_foreign else response.data
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unanswered(error) from None
         document = _parse(content)
         if response.status >= 300:
@@ -174,6 +180,19 @@ class Kube:
             raise self._unanswered(error) from None
         finally:
             response.close()
+
+    def _read_bounded(self, response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
+        """All of it, unless it is too long or drips in: who answers may mean harm."""
+        until, content = time.monotonic() + timeout_s, bytearray()
+        # Not decoded: nobody was asked to compress, and little becomes much so.
+        while part := response.read1(_PIECE_BYTES, decode_content=False):
+            content += part
+            if len(content) > _FOREIGN_BYTES or time.monotonic() > until:
+                response.close()
+                told = "is too long" if len(content) > _FOREIGN_BYTES else "did not come in time"
+                raise KubeError(0, "", f"{self.server}: the answer {told}")
+        response.release_conn()
+        return bytes(content)
 
     def _send(
         self,
@@ -296,7 +315,8 @@ def _load_certificate(trust: ssl.SSLContext, pair: tuple[str, str]) -> None:
     file = os.memfd_create("certificate")
     try:
         os.write(file, "\n".join(pair).encode())
-        trust.load_cert_chain(f"/proc/self/fd/{file}")
+        # Without a password OpenSSL would ask for one at a terminal.
+        trust.load_cert_chain(f"/proc/self/fd/{file}", password="")
     finally:
         os.close(file)
 

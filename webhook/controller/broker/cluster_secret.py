@@ -91,7 +91,7 @@ def _read_pair(names: tuple[str, ...], certificate: bytes, key: bytes) -> Login 
 
 def _decode(key: str, value: object, problems: list[str]) -> bytes:
     try:
-        content = base64.b64decode(str(value), validate=True)
+        content = base64.b64decode(value if isinstance(value, str) else "?", validate=True)
     except (binascii.Error, ValueError):
         problems.append(f"data.{key}: is not base64")
         return b""

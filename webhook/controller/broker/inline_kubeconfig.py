@@ -7,7 +7,8 @@ control plane. Must not repeat a value in a problem: any may be the secret, in t
 import base64
 import binascii
 import re
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import yaml
 
@@ -44,7 +45,8 @@ _WHY: Final = {
 _FIELD: Final = re.compile(r"[a-z][a-zA-Z-]{0,30}")
 
 
-class Inline(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Inline:
     """What a kubeconfig said; each field empty where it says nothing."""
 
     server: str
