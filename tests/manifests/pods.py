@@ -10,6 +10,15 @@ from typing import Any
 from tests.manifests.scene import IMAGE, SETTINGS
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+BROKER = "mca.io/broker"
+# What tells a sidecar of the controller's policy.
+POLICY = {
+    "MCA_SNAPSHOT": "/var/run/mca/policy/snapshot.v1.json",
+    "MCA_SNAPSHOT_WATCH": "mca-policy",
+    "MCA_BROKER": "https://mca-broker.mca-system.svc:8444",
+    "MCA_BROKER_TOKEN": "/var/run/mca/broker/token",
+    "MCA_MEMBERS": "[]",
+}
 RawPod = dict[str, Any]
 Change = Callable[[RawPod], object]
 
@@ -30,13 +39,15 @@ def good_pod(name: str = "good") -> RawPod:
                 {"name": "mca-identity", "emptyDir": {"medium": "Memory"}},
                 {"name": "mca-clients", "emptyDir": {"medium": "Memory"}},
                 {"name": "mca-token", "projected": {"sources": [token_source()]}},
+                {"name": "mca-policy", "configMap": {"name": "mca-policy", "optional": True}},
+                {"name": "mca-broker", "projected": {"sources": [token_source(BROKER)]}},
             ],
         },
     }
 
 
-def token_source(audience: str = "") -> dict[str, Any]:
-    token: dict[str, Any] = {"path": "token", "expirationSeconds": 3607}
+def token_source(audience: str = "", path: str = "token") -> dict[str, Any]:
+    token: dict[str, Any] = {"path": path, "expirationSeconds": 3607}
     return {"serviceAccountToken": token | ({"audience": audience} if audience else {})}
 
 
@@ -50,6 +61,44 @@ def spoil(*changes: Change, name: str = "bad") -> RawPod:
 def sidecar(**fields: Any) -> Change:
     """Fields of the sidecar."""
     return lambda pod: pod["spec"]["initContainers"][0].update(fields)
+
+
+def tell(**variables: str) -> Change:
+    """Variables of the sidecar, in place of those that it has."""
+
+    def change(pod: RawPod) -> None:
+        container = pod["spec"]["initContainers"][0]
+        env = {each["name"]: each for each in container["env"]}
+        container["env"] = list(
+            (
+                env | {name: {"name": name, "value": text} for name, text in variables.items()}
+            ).values()
+        )
+
+    return change
+
+
+def by_home_alone(pod: RawPod) -> None:
+    """As sidecars are that no controller has a policy for."""
+    container = pod["spec"]["initContainers"][0]
+    container["env"] = [each for each in container["env"] if each["name"] == "MCA_CONTAINERS"]
+    kept = {"mca-identity", "mca-clients", "mca-token"}
+    container["volumeMounts"] = [each for each in container["volumeMounts"] if each["name"] in kept]
+
+
+def with_member(**token: Any) -> Change:
+    """A token for a member beside the broker's; `token` is what is odd about it."""
+
+    def change(pod: RawPod) -> None:
+        spec, source = pod["spec"], token_source("mca.io/cluster/7", "eu-1/token")
+        source["serviceAccountToken"] |= token
+        members = {"name": "mca-members", "projected": {"sources": [source]}}
+        spec["volumes"].append(members)
+        spec["initContainers"][0]["volumeMounts"].append(
+            {"name": "mca-members", "mountPath": "/var/run/mca/members", "readOnly": True}
+        )
+
+    return change
 
 
 def security(**fields: Any) -> Change:
@@ -105,7 +154,10 @@ def _sidecar() -> dict[str, Any]:
         "name": "mca",
         "image": IMAGE,
         "restartPolicy": "Always",
-        "env": [{"name": "MCA_CONTAINERS", "value": "setup,app"}],
+        "env": [
+            {"name": "MCA_CONTAINERS", "value": "setup,app"},
+            *({"name": name, "value": text} for name, text in POLICY.items()),
+        ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
         "startupProbe": {"httpGet": {"path": "/readyz", "port": 6444}},
         "securityContext": {
@@ -119,5 +171,7 @@ def _sidecar() -> dict[str, Any]:
             {"name": "mca-identity", "mountPath": "/var/run/mca/identity"},
             {"name": "mca-clients", "mountPath": "/var/run/mca/clients"},
             {"name": "mca-token", "mountPath": ACCOUNT_PATH, "readOnly": True},
+            {"name": "mca-policy", "mountPath": "/var/run/mca/policy", "readOnly": True},
+            {"name": "mca-broker", "mountPath": "/var/run/mca/broker", "readOnly": True},
         ],
     }

@@ -20,6 +20,7 @@ SETTINGS = GuardSettings(
     previous_images=(PREVIOUS,),
     audiences=("vault", "sts.example.com"),
     controllers=("system:serviceaccount:mca-system:mca-controller",),
+    policy="controller",
 )
 ENFORCED = {
     "mca.io/injection": "enabled",

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from tests.manifests.pods import (
+    BROKER,
+    POLICY as TOLD,
     Change,
     RawPod,
     app,
+    by_home_alone,
     client_mount,
     mount,
     security,
@@ -20,8 +23,10 @@ from tests.manifests.pods import (
     sidecar,
     spec,
     spoil,
+    tell,
     token_source,
     volume,
+    with_member,
 )
 from tests.manifests.scene import (
     IMAGE,
@@ -42,6 +47,7 @@ pytestmark = pytest.mark.apiserver
 POLICY = "mca-final-pods"
 DRY = "/api/v1/namespaces/{}/pods?dryRun=All"
 OTHER_IMAGE = f"registry.example.com/mca@sha256:{'6' * 64}"
+EU = f'[{{"name":"eu-1","server":"https://eu-1.example.com:6443","ca":"{"a" * 64}"}}]'
 COMMAND = {"exec": {"command": ["cat", "/var/run/secrets/kubernetes.io/serviceaccount/token"]}}
 
 
@@ -212,6 +218,66 @@ CASES: dict[str, tuple[str, list[Change]]] = {
         "is not what MCA puts in",
         [replace_volume("mca-token", projected={"sources": [token_source("vault")]})],
     ),
+    # 57: the policy that it lives by
+    "no policy": ("no policy to live by", [by_home_alone]),
+    "a policy that is not mounted": (
+        "no policy to live by",
+        [lambda pod: pod["spec"]["initContainers"][0]["volumeMounts"].pop(-2)],
+    ),
+    "another policy to follow": ("environment", [tell(MCA_SNAPSHOT_WATCH="team-policy")]),
+    "no policy to follow": ("environment", [tell(MCA_SNAPSHOT_WATCH="")]),
+    "a broker elsewhere": ("environment", [tell(MCA_BROKER="https://broker.team.svc:8444")]),
+    "another's token for the broker": (
+        "environment",
+        [tell(MCA_BROKER_TOKEN="/var/run/mca/members/eu-1/token")],
+    ),
+    "a member with a file": (
+        "environment",
+        [tell(MCA_MEMBERS=EU.replace('"ca"', '"tokenFile":"/a","ca"'))],
+    ),
+    "a member without a CA": ("environment", [tell(MCA_MEMBERS=EU.replace("a" * 64, ""))]),
+    "a member by http": ("environment", [tell(MCA_MEMBERS=EU.replace("https", "http"))]),
+    "a policy of the tenant's": (
+        "is not what MCA puts in",
+        [replace_volume("mca-policy", configMap={"name": "team-policy"})],
+    ),
+    "a policy on a claim": (
+        "is not what MCA puts in",
+        [replace_volume("mca-policy", persistentVolumeClaim={"claimName": "a"})],
+    ),
+    "the API's token for the broker": (
+        "is not what MCA puts in",
+        [replace_volume("mca-broker", projected={"sources": [token_source()]})],
+    ),
+    "the broker's token in another file": (
+        "is not what MCA puts in",
+        [replace_volume("mca-broker", projected={"sources": [token_source(BROKER, "a")]})],
+    ),
+    "a member's token for the API": ("is not what MCA puts in", [with_member(audience="")]),
+    "a member's token for the API by its name": (
+        "is not what MCA puts in",
+        [with_member(audience="https://kubernetes.default.svc.cluster.local")],
+    ),
+    "a member's token for the broker": ("is not what MCA puts in", [with_member(audience=BROKER)]),
+    "a member's token in another file": (
+        "is not what MCA puts in",
+        [with_member(path="eu-1/snapshot.v1.json")],
+    ),
+    "members' tokens elsewhere": (
+        "mounts",
+        [
+            with_member(),
+            lambda pod: pod["spec"]["initContainers"][0]["volumeMounts"][-1].update(
+                mountPath="/var/run/mca/policy/a"
+            ),
+        ],
+    ),
+    "the broker's token mounted": ("leave the mount out", [app(**mount(name="mca-broker"))]),
+    "members' tokens mounted": (
+        "leave the mount out",
+        [with_member(), app(**mount(name="mca-members"))],
+    ),
+    "the broker's audience": ("audience", [volume(projected={"sources": [token_source(BROKER)]})]),
     # 56: its volumes
     "identity mounted": ("leave the mount out", [app(**mount(name="mca-identity"))]),
     "token mounted": ("found: app", [app(**mount(name="mca-token"))]),
@@ -394,6 +460,9 @@ NEAR_MISSES: dict[str, list[Change]] = {
     "another sidecar": [setup(restartPolicy="Always"), setup(name="istio-proxy", volumeMounts=[])],
     "Linux": [spec(os={"name": "linux"})],
     "the image before an upgrade": [sidecar(image=PREVIOUS)],
+    "home alone before an upgrade": [sidecar(image=PREVIOUS), by_home_alone],
+    "a member": [with_member(), tell(MCA_MEMBERS=EU)],
+    "two members": [with_member(), tell(MCA_MEMBERS=f"{EU[:-1]},{EU[1:]}")],
     "all that it may be told": [
         sidecar(
             env=[
@@ -406,6 +475,7 @@ NEAR_MISSES: dict[str, list[Change]] = {
                 {"name": "MCA_ADMIN_LISTEN", "value": "[::]:7444"},
                 {"name": "MCA_LOG_LEVEL", "value": "debug"},
             ]
+            + [{"name": name, "value": text} for name, text in TOLD.items()]
         )
     ],
     "what defaults and limits add": [
@@ -437,7 +507,9 @@ def test_pod_security_stands_beside_it(guarded: Guarded) -> None:
 
 # Injection judges pods as they arrive, this guard as they are stored.
 
-INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
+INJECTION = InjectionSettings(
+    image=IMAGE, audiences=frozenset(SETTINGS.audiences), policy="controller"
+)
 
 
 def as_injected(pod: RawPod) -> RawPod | None:

@@ -23,7 +23,9 @@ PRIVILEGED = {
     "istio": "found: istio-token",
 }
 PODS = "/api/v1/namespaces/lax/pods?dryRun=All"
-INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
+INJECTION = InjectionSettings(
+    image=IMAGE, audiences=frozenset(SETTINGS.audiences), policy="controller"
+)
 
 
 def list_pods(shape: str) -> list[RawObject]:

@@ -11,8 +11,10 @@ from typing import Final
 from webhook.admission.boundary import list_breaches
 from webhook.admission.names import (
     BROKER_VARIABLE,
+    BROKER_VOLUME,
     CLIENTS_VOLUME,
     POLICY_VARIABLES,
+    POLICY_VOLUME,
     SERVICE_ACCOUNT_PATH,
     SIDECAR,
     SIDECAR_MOUNTS,
@@ -99,7 +101,8 @@ def _lacks_policy(sidecar: RawObject, settings: InjectionSettings) -> bool:
     if settings.policy == "home" or sidecar["image"] != settings.image:
         return False
     named = {item["name"] for item in sidecar.get("env") or ()}
-    return not named.issuperset(POLICY_VARIABLES)
+    mounted = {mount["name"] for mount in sidecar.get("volumeMounts") or ()}
+    return not (named.issuperset(POLICY_VARIABLES) and {POLICY_VOLUME, BROKER_VOLUME} <= mounted)
 
 
 def _is_our_variable(item: RawObject, settings: InjectionSettings) -> bool:

@@ -11,7 +11,9 @@ from tests.manifests.test_final_pods import CASES, NEAR_MISSES
 from webhook.admission.settings import InjectionSettings
 from webhook.enforcement.stored_pod import has_sidecar, list_gaps
 
-INJECTION = InjectionSettings(image=IMAGE, audiences=frozenset(SETTINGS.audiences))
+INJECTION = InjectionSettings(
+    image=IMAGE, audiences=frozenset(SETTINGS.audiences), policy="controller"
+)
 
 
 def gaps(pod: dict[str, Any], *images: str) -> list[str]:
