@@ -194,7 +194,6 @@ def test_they_are_structural(plane: ControlPlane) -> None:
             {"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}]}}),
          "spec.network.allow.ingress[0].from[0]", "names either ipBlock or selectors"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_refused_with_the_field_and_the_reason(
     plane: ControlPlane, document: Any, field: str, told: str
