@@ -14,6 +14,10 @@ commands:
   policy      check a policy, or replay recorded calls against it
   install     install MCA into a cluster, or upgrade it
   check       tell what is wrong with an installation and its namespaces
+  status      tell how clusters, tenants, routes and sidecars are
+  cluster     register clusters, allow tenants' accounts there, list, remove
+  tenant      list tenants, or show one with its namespaces and routes
+  route       test which cluster would serve a call
   uninstall   delete what install made
   inject      put the sidecar into the pods of manifests
   uninject    take it out again

@@ -111,11 +111,16 @@ def test_what_the_sidecars_way_in_imports() -> None:
     [
         ("run", "yaml", 64), ("demo", "kubernetes", 64), ("webhook", "aiohttp", 64),
         ("install", "kubernetes", 64), ("uninstall", "kubernetes", 64), ("check", "kubernetes", 2),
+        ("status", "kubernetes", 64), ("cluster", "kubernetes", 64), ("tenant", "kubernetes", 64),
+        ("route", "kubernetes", 64),
     ],
 )  # fmt: skip
 def test_without_the_extra_it_says_what_to_install(command: str, module: str, code: int) -> None:
     arguments = {
         "run": ["true"],
+        "cluster": ["list"],
+        "tenant": ["list"],
+        "route": ["test"],
         "install": [f"--{name}-image=a@sha256:{'0' * 64}" for name in ("sidecar", "control")],
     }
     script = (

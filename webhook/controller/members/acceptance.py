@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from sidecar.policy.audiences import plain_audience
 from webhook.controller.members.opening import Login
-from webhook.resources.clusters import Audience, Cluster, SecretRef
+from webhook.resources.clusters import Audience, Cluster, SecretRef, TokenRequest
 
 PROFILE: Final = "mca.io/cluster-profile"
 
@@ -124,6 +124,13 @@ def _object_to_secret(
             False,
             "SecretOfNobody",
             f"the Secret {secret} serves one tenant, and its annotation mca.io/tenant names none",
+        )
+    if isinstance(cluster.credentials, TokenRequest) and held.tenant:
+        yield Verdict(
+            False,
+            "SecretOfTenant",
+            f"the Secret {secret} is the tenant {held.tenant}'s own, by its annotation "
+            "mca.io/tenant: tokens are minted by one of MCA's",
         )
     if PROFILE in cluster.meta.annotations and not held.names_server:
         yield Verdict(

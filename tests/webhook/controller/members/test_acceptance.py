@@ -109,6 +109,12 @@ def test_a_stored_credential_serves_one_tenant() -> None:
     assert judge(stored, NOBODY, None, LOGIN._replace(tenant="acme")).usable
 
 
+def test_a_tenants_own_credential_mints_no_tokens() -> None:
+    minted = make(credentials=TokenRequest("s"))
+    verdict = judge(minted, NOBODY, None, LOGIN._replace(tenant="acme"))
+    assert reason(verdict) == (False, "SecretOfTenant")
+
+
 def test_one_secret_serves_one_cluster() -> None:
     one, two = make("a", TokenRequest("s")), make("b", TokenRequest("s"))
     around = Surroundings((one, two, make("c")))

@@ -1,0 +1,175 @@
+"""Owns the course of an allowance: looked at on both clusters, then made on the member.
+
+Must not take an account that is somebody's. Must not parse arguments.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
+from webhook.cli.arguments import tell
+from webhook.cli.cluster.guards import find_guards
+from webhook.cli.cluster.objects import (
+    LABEL_HOME,
+    USER_PREFIX,
+    Home,
+    build_grant,
+    build_labelled,
+    build_tenant_account,
+    build_tokens,
+    name_user,
+)
+from webhook.cli.cluster.steps import StepError, Steps
+from webhook.cli.stored import find_document
+from webhook.kube import Kube, RawDocument
+from webhook.resources.clusters import Cluster, TokenRequest, parse_cluster
+from webhook.resources.meta import Invalid, read_meta
+from webhook.resources.names import LABEL_TENANT, object_path
+from webhook.resources.tenants import Tenant, parse_tenant
+
+_KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
+_RESERVED: Final = ("default", "mca-access")
+_POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
+
+
+class Allowance(NamedTuple):
+    """Which accounts of a namespace are a tenant's on a member."""
+
+    cluster: str
+    tenant: str
+    namespace: str
+    accounts: tuple[str, ...]
+    role: str = ""
+    adopt: bool = False
+
+
+class Allowing:
+    """One allowance. Each step may raise StepError or KubeError."""
+
+    def __init__(self, home: Kube, member: Kube, allowance: Allowance, system: str) -> None:
+        self._wish = allowance
+        self._at_home = home
+        self._there = Steps(member, allowance.cluster)
+        self._home = Home("", system)
+        self._cluster: Cluster | None = None
+        self._prefix = ""
+        self._boundary = False
+
+    def examine(self) -> None:
+        """Whose everything is, before anything is changed."""
+        wish = self._wish
+        if wish.namespace in _RESERVED or wish.namespace.startswith("kube-"):
+            raise StepError(f"-n {wish.namespace}: is the cluster's own, or MCA's: name a tenant's")
+        uid = str(self._at_home.request("GET", _KUBE_SYSTEM).document["metadata"]["uid"])
+        self._home = Home(uid, self._home.system)
+        self._cluster = self._find_cluster()
+        tenant = self._find_tenant()
+        if wish.cluster not in tenant.clusters:
+            tell([f"  note: {wish.cluster} is not in spec.clusters of Tenant {wish.tenant} yet"])
+        self._boundary = tenant.boundary == "enforced"
+        for account in wish.accounts:
+            self._examine_account(account)
+
+    def apply(self) -> None:
+        """On the member."""
+        wish, home, cluster = self._wish, self._home, self._cluster
+        guarded = self._boundary and find_guards(self._there.kube) is not None
+        labels = {LABEL_INJECTION: "enabled", LABEL_BOUNDARY: "enforced"} if guarded else {}
+        if guarded and not self._has_pod_security():
+            labels[_POD_SECURITY] = "baseline"
+        if labels or self._there.find(f"/api/v1/namespaces/{wish.namespace}") is None:
+            self._there.apply_one(build_labelled(home, wish.namespace, labels))
+        for account in wish.accounts:
+            self._there.apply_one(build_tenant_account(home, wish.tenant, wish.namespace, account))
+        if cluster is not None and isinstance(cluster.credentials, TokenRequest):
+            known = self._list_allowed()
+            accounts = sorted({*known, *wish.accounts})
+            self._there.apply(build_tokens(home, wish.namespace, accounts))
+        if wish.role:
+            subjects = list(map(self._name_subject, wish.accounts))
+            self._there.apply_one(build_grant(home, wish.namespace, wish.role, subjects))
+        if self._boundary and not guarded:
+            told = "the member has no guards of MCA, so this namespace is no boundary there"
+            tell([f"  note: {told}: mca cluster add {wish.cluster} … --sidecar-image …"])
+
+    def describe_rest(self) -> str:
+        """What is there, where it stopped."""
+        if not self._there.done:
+            return "nothing was changed"
+        return f"{len(self._there.done)} steps are done and stay; run the same command again"
+
+    def describe_end(self) -> Iterator[str]:
+        """Who may do what now."""
+        wish = self._wish
+        named = ", ".join(wish.accounts)
+        may = (
+            f"with the rights of {wish.role} there" if wish.role else "with the rights it has there"
+        )
+        yield f"pods of {wish.namespace} as {named} act on {wish.cluster} {may}"
+
+    def _find_cluster(self) -> Cluster:
+        document = find_document(self._at_home, object_path("Cluster", self._wish.cluster))
+        if document is None:
+            raise StepError(f"Cluster {self._wish.cluster} is not registered: mca cluster add")
+        parsed = parse_cluster(document)
+        if isinstance(parsed, Invalid):
+            raise StepError("\n".join(parsed.problems))
+        self._prefix = parsed.meta.annotations.get(USER_PREFIX, "")
+        if parsed.audience and not self._prefix:
+            raise StepError(
+                f"Cluster {parsed.name} does not say how the member calls home's users: set its "
+                f"annotation {USER_PREFIX} to the prefix in the member's authentication"
+            )
+        return parsed
+
+    def _find_tenant(self) -> Tenant:
+        document = find_document(self._at_home, object_path("Tenant", self._wish.tenant))
+        if document is None:
+            raise StepError(f"Tenant {self._wish.tenant} is not there: kubectl get tenants")
+        parsed = parse_tenant(document)
+        if isinstance(parsed, Invalid):
+            raise StepError("\n".join(parsed.problems))
+        return parsed
+
+    def _examine_account(self, account: str) -> None:
+        """Another tenant's or home's is never taken."""
+        path = f"/api/v1/namespaces/{self._wish.namespace}/serviceaccounts/{account}"
+        there = self._there.find(path)
+        if there is None:
+            return
+        meta = read_meta({"metadata": there})
+        owner = (meta.annotations.get(LABEL_HOME), meta.annotations.get(LABEL_TENANT))
+        if owner == (self._home.uid, self._wish.tenant):
+            return
+        if owner != (None, None):
+            raise StepError(
+                f"{self._wish.cluster}: serviceaccount/{account} in {self._wish.namespace} is the "
+                f"tenant {owner[1]}'s of the home {owner[0]}: take another namespace or account"
+            )
+        if not self._wish.adopt:
+            raise StepError(
+                f"{self._wish.cluster}: serviceaccount/{account} in {self._wish.namespace} is "
+                f"there and nobody's yet: with --adopt it becomes the tenant {self._wish.tenant}'s,"
+                " with all rights that it has"
+            )
+
+    def _has_pod_security(self) -> bool:
+        there = self._there.find(f"/api/v1/namespaces/{self._wish.namespace}")
+        level = (there or {}).get("labels", {}).get(_POD_SECURITY)
+        return level in ("baseline", "restricted")
+
+    def _list_allowed(self) -> tuple[str, ...]:
+        """Those of earlier calls: the Role names all of them."""
+        path = (
+            f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self._wish.namespace}/roles/"
+            f"{self._home.tokens}"
+        )
+        role = find_document(self._there.kube, path)
+        rules = role.get("rules") or () if role else ()
+        return tuple(name for rule in rules for name in rule.get("resourceNames") or ())
+
+    def _name_subject(self, account: str) -> RawDocument:
+        if self._prefix:
+            user = f"system:serviceaccount:{self._wish.namespace}:{account}"
+            return name_user(f"{self._prefix}{user}")
+        return {"kind": "ServiceAccount", "name": account, "namespace": self._wish.namespace}

@@ -1,0 +1,47 @@
+"""Owns the options that the commands on a member share. Must not read a cluster."""
+
+import argparse
+import re
+
+from sidecar.policy.fields import DNS_LABEL
+from webhook.cli.install.options import parse_namespace
+from webhook.install.settings import NAMESPACE
+
+_RESERVED = "mca-"
+_LABEL = re.compile(r"[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63}")
+
+
+def add_name(parser: argparse.ArgumentParser) -> None:
+    """The Cluster that is meant."""
+    parser.add_argument("name", metavar="NAME", type=parse_cluster_name, help="of the Cluster")
+
+
+def add_home_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where MCA is."""
+    group = parser.add_argument_group("which clusters")
+    group.add_argument(
+        "--home-context", metavar="NAME", help="where MCA is; else the current context"
+    )
+    group.add_argument("--kubeconfig", metavar="PATH", help="else KUBECONFIG, ~/.kube/config")
+    group.add_argument(
+        "--system-namespace", metavar="NAME", type=parse_namespace, default=NAMESPACE,
+        help="MCA's own (%(default)s)",
+    )  # fmt: skip
+    return group
+
+
+def parse_cluster_name(text: str) -> str:
+    """As a Cluster can be called."""
+    if DNS_LABEL.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a Cluster: a-z, 0-9 and -")
+    if text == "home" or text.startswith(_RESERVED):
+        raise argparse.ArgumentTypeError(f"{text!r} is reserved: take another name")
+    return text
+
+
+def parse_label(text: str) -> tuple[str, str]:
+    """KEY=VALUE."""
+    if _LABEL.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no label: write KEY=VALUE")
+    key, _, value = text.partition("=")
+    return key, value
