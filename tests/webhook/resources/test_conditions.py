@@ -81,6 +81,18 @@ def test_its_time_changes_with_its_status_only(there: Any, time: str) -> None:
     }
 
 
+@pytest.mark.parametrize("status", [False, None])
+def test_so_it_is_with_one_that_does_not_hold(status: bool | None) -> None:
+    failing = READY._replace(status=status)
+    spelled = "Unknown" if status is None else "False"
+    for there, time in (
+        (make_condition("Ready", spelled), EARLIER),
+        (make_condition("Ready"), NOW),
+    ):
+        (rendered,) = render_conditions([failing], make_document(there), NOW)
+        assert (rendered["status"], rendered["lastTransitionTime"]) == (spelled, time)
+
+
 def test_a_long_message_is_clipped_and_the_same_afterwards() -> None:
     long = READY._replace(message="x" * 40_000, status=None)
     rendered = render_conditions([long], {}, NOW)
