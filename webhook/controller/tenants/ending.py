@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from webhook.controller.tenants.kinds import BINDING, CREATED_BY, Place, place_namespace
-from webhook.controller.tenants.planning import Found
+from webhook.controller.tenants.planning import Found, is_ours
 from webhook.controller.tenants.steps import Remove
 from webhook.resources.claims import is_system
 from webhook.resources.meta import Meta
@@ -35,8 +35,12 @@ def plan_leave(
 ) -> Leave:
     """The Tenant may go when nothing is awaited."""
     uid = tenant.uid
-    ours = {place: found for place, found in objects.items() if found.creator == uid}
-    access = {place: found for place, found in ours.items() if place.kind == BINDING}
+    ours = {place: found for place, found in objects.items() if is_ours(uid, place, found)}
+    access = {
+        place: found
+        for place, found in ours.items()
+        if place.kind == BINDING and (not found.ending or _is_held(namespaces, place, uid))
+    }
     if access or not delete:
         return _leave(access, {})
     made = {
@@ -50,12 +54,15 @@ def plan_leave(
     lent = {
         place: found
         for place, found in ours.items()
-        if place.namespace not in made and _is_held(namespaces.get(place.namespace), uid)
+        if place.namespace not in made
+        and not found.ending  # whoever holds it up holds nobody else up
+        and _is_held(namespaces, place, uid)
     }
     return _leave(lent, made)
 
 
-def _is_held(namespace: Meta | None, uid: str) -> bool:
+def _is_held(namespaces: Mapping[str, Meta], place: Place, uid: str) -> bool:
+    namespace = namespaces.get(place.namespace)
     return namespace is not None and namespace.annotations.get(TENANT_UID) == uid
 
 

@@ -52,6 +52,7 @@ BINDING: Final = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindin
 KINDS: Final = (QUOTA, LIMITS, NETWORK, ACCOUNT, BINDING)
 
 NAMESPACES_PATH: Final = "/api/v1/namespaces"
+OUR_NAMES: Final = "mca-"
 CREATED_BY: Final = "mca.io/created-by"
 MANAGER: Final = "mca-controller-tenants"
 MERGE_PATCH: Final = "application/merge-patch+json"

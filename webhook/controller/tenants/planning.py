@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from webhook.controller.tenants.contents import read_role
 from webhook.controller.tenants.isolation import Surroundings
-from webhook.controller.tenants.kinds import ACCOUNT, BINDING, Place, Step
+from webhook.controller.tenants.kinds import ACCOUNT, BINDING, OUR_NAMES, Place, Step
 from webhook.controller.tenants.namespaces import (
     Seen,
     list_held,
@@ -89,7 +89,7 @@ def _withdraw(view: View, wished: set[Place], held: list[str]) -> Iterator[Remov
     ours = [
         (place, found)
         for place, found in view.objects.items()
-        if found.creator == view.tenant.uid and place not in wished and not found.ending
+        if is_ours(view.tenant.uid, place, found) and place not in wished and not found.ending
     ]
     for place, found in sorted(ours, key=lambda item: (item[0].kind != BINDING, item[0].path)):
         if place.kind == BINDING or place.namespace in held:
@@ -118,6 +118,14 @@ def _mend(view: View, wish: Wish, found: Found) -> Iterator[Write]:
         yield Remove(wish.place, found.uid)
     elif view.settled.get(wish.place) != (wish.content, found.content):
         yield Apply(wish.place, wish.body, wish.content)
+
+
+def is_ours(uid: str, place: Place, found: Found) -> bool:
+    """Whether this Tenant made it. All but service accounts have names that the guards keep.
+
+    Marks alone could be put onto anything by whoever makes it.
+    """
+    return found.creator == uid and (place.kind == ACCOUNT or place.name.startswith(OUR_NAMES))
 
 
 def not_ours(place: Place) -> Problem:

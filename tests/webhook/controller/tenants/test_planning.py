@@ -138,6 +138,8 @@ def test_what_the_tenant_did_not_make_is_neither_deleted_nor_taken() -> None:
     before = Found("x", "acme", "older", "otherwise")
     assert tell(plan_with({QUOTA_PLACE: before})) == ["Apply ResourceQuota acme-a/mca-quota"]
     assert plan_with({stray: before}).writes == ()
+    forged = Found("x", "acme", UID, "")
+    assert plan_with({stray: forged}).writes == ()
 
 
 def test_a_service_account_of_somebody_else_will_do() -> None:
