@@ -63,7 +63,7 @@ def test_everything_is_bounded(kind: str) -> None:
 def test_patterns_are_patterns(kind: str) -> None:
     for path, schema in walk(schema_of(kind), kind):
         pattern = schema.get("pattern", "^$")
-        assert re.compile(pattern), path
+        re.compile(pattern)
         assert (pattern[0], pattern[-1]) == ("^", "$"), path
 
 
