@@ -11,8 +11,8 @@ from webhook.cli.arguments import Parser, complain, tell
 from webhook.cli.cluster import EXIT_FAILED
 from webhook.cli.cluster.adding import Adding, Wish
 from webhook.cli.cluster.guards import add_guard_options, list_missing_options
+from webhook.cli.cluster.identity import FORMS
 from webhook.cli.cluster.member import PlaceError, add_place_options, read_place
-from webhook.cli.cluster.objects import FORMS
 from webhook.cli.cluster.options import add_home_options, add_name, parse_label
 from webhook.cli.cluster.steps import StepError
 from webhook.cli.install.options import parse_seconds

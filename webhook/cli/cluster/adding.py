@@ -4,40 +4,44 @@ The Cluster is last: what it needs is there before anybody sees it. Must not par
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from webhook.cli.arguments import tell
 from webhook.cli.cluster.credential import fetch_credential
 from webhook.cli.cluster.guards import choose_settings, find_guards, install_guards, tell_guards
-from webhook.cli.cluster.member import Place
-from webhook.cli.cluster.objects import (
-    ACCESS_NAMESPACE,
-    AUDIENCE,
-    SECRET,
-    Home,
-    build_account,
+from webhook.cli.cluster.home_objects import (
     build_credential,
-    build_looking,
-    build_provisioning,
     build_registration,
     build_spec,
-    name_account,
-    name_user,
     render_kubeconfig,
 )
-from webhook.cli.cluster.steps import StepError, Steps
+from webhook.cli.cluster.identity import (
+    ACCESS_NAMESPACE,
+    AUDIENCE,
+    LABEL_HOME,
+    SECRET,
+    Home,
+    name_account,
+    name_user,
+)
+from webhook.cli.cluster.look import describe_look, find_audience, wait_for_look
+from webhook.cli.cluster.member import Place
+from webhook.cli.cluster.member_objects import (
+    build_account,
+    build_looking,
+    build_profiles,
+    build_provisioning,
+)
+from webhook.cli.cluster.steps import StepError, Steps, find_path
 from webhook.cli.cluster.trust import describe_trust
-from webhook.cli.stored import find_document, list_documents, read_status, say
+from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, KubeError, RawDocument
-from webhook.resources.clusters import ACCEPTED, ENFORCED, READY, parse_cluster
-from webhook.resources.conditions import read_conditions
+from webhook.resources.clusters import parse_cluster
 from webhook.resources.meta import Invalid
 from webhook.resources.names import CLUSTERS_PATH, object_path
 
 _KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
-_POLL_S: Final = 0.5
 _LOOPBACK: Final = ("https://127.", "https://localhost", "https://[::1]")
 
 
@@ -100,6 +104,9 @@ class Adding:
         self._there.apply(build_looking(self._home, self._subject, self._suffix))
         if self._wish.provision:
             self._there.apply(build_provisioning(self._home, self._subject))
+            # Those of an installation stay its own.
+            missing = [each for each in build_profiles(self._home) if not self._is_there(each)]
+            self._there.apply(missing)
         guards = find_guards(self._there.kube)
         if given.sidecar_image:
             settings = choose_settings(given, guards, self._user)
@@ -131,19 +138,10 @@ class Adding:
 
     def describe_end(self, wait_s: int) -> Iterator[str]:
         """What the controller says of it, and what is left to do."""
-        document = self._wait(wait_s)
-        if not read_conditions(document):
-            yield "registered; no controller has looked at it yet: mca cluster list"
-        else:
-            words = (("usable", ACCEPTED), ("answers", READY), ("guarded", ENFORCED))
-            told = "; ".join(f"{word}: {say(document, kind)}" for word, kind in words)
-            yield f"registered. {told}"
-            for kind in (ACCEPTED, READY):
-                condition = read_conditions(document).get(kind)
-                if condition is not None and not condition.status:
-                    yield f"  {kind}: {condition.message}"
+        document = wait_for_look(self._at_home.kube, self._wish.name, wait_s)
+        yield from describe_look(document)
         if self._wish.form == AUDIENCE:
-            audience = read_status(document, "audience") or parse_audience(document)
+            audience = find_audience(document)
             yield from describe_trust(self._at_home.kube, self._there.kube, audience, self._prefix)
         yield "Next:"
         yield f"  add {self._wish.name} to spec.clusters of a Tenant"
@@ -179,6 +177,11 @@ class Adding:
             return name_user(self._user)
         return {"kind": "ServiceAccount", "name": self._account, "namespace": ACCESS_NAMESPACE}
 
+    def _is_there(self, document: RawDocument) -> bool:
+        """Made by others; what was made here before is applied again."""
+        there = self._there.find(find_path(document))
+        return there is not None and LABEL_HOME not in there.get("labels", {})
+
     def _build_cluster(self) -> RawDocument:
         wish, place = self._wish, self._wish.place
         spec = build_spec(wish.form, wish.name, wish.audience)
@@ -189,32 +192,6 @@ class Adding:
         document = build_registration(wish.name, spec, prefix)
         document["metadata"]["labels"] |= wish.labels
         return document
-
-    def _wait(self, wait_s: int) -> RawDocument:
-        path = object_path("Cluster", self._wish.name)
-        deadline = time.monotonic() + wait_s
-        while True:
-            document = self._at_home.kube.request("GET", path).document
-            if _is_looked_at(document) or time.monotonic() > deadline:
-                return document
-            time.sleep(_POLL_S)
-
-
-def _is_looked_at(document: RawDocument) -> bool:
-    generation = document["metadata"].get("generation")
-    found = read_conditions(document)
-    accepted = found.get(ACCEPTED)
-    if accepted is None or accepted.observed_generation != generation:
-        return False
-    return accepted.status is False or all(
-        kind in found and found[kind].status is not None for kind in (READY, ENFORCED)
-    )
-
-
-def parse_audience(document: RawDocument) -> str:
-    """Before the controller has told it."""
-    parsed = parse_cluster(document)
-    return "" if isinstance(parsed, Invalid) else parsed.audience
 
 
 def _find_uid(kube: Kube) -> str:

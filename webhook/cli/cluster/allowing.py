@@ -9,15 +9,12 @@ from typing import Final, NamedTuple
 from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
 from webhook.cli.arguments import tell
 from webhook.cli.cluster.guards import find_guards
-from webhook.cli.cluster.objects import (
-    LABEL_HOME,
-    USER_PREFIX,
-    Home,
+from webhook.cli.cluster.identity import LABEL_HOME, USER_PREFIX, Home, name_user
+from webhook.cli.cluster.member_objects import (
     build_grant,
     build_labelled,
     build_tenant_account,
     build_tokens,
-    name_user,
 )
 from webhook.cli.cluster.steps import StepError, Steps
 from webhook.cli.stored import find_document

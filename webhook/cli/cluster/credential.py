@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from sidecar.secret import Secret
-from webhook.cli.cluster.objects import ACCESS_NAMESPACE, Home, build_token_secret
+from webhook.cli.cluster.identity import ACCESS_NAMESPACE, Home
+from webhook.cli.cluster.member_objects import build_token_secret
 from webhook.cli.cluster.steps import StepError, Steps
 from webhook.cli.install.paths import find_path
 from webhook.kube import KubeError

@@ -6,7 +6,7 @@ Must not delete what others have made: an account of a tenant loses our marks, a
 from collections.abc import Iterator
 from typing import Final
 
-from webhook.cli.cluster.objects import ACCESS_NAMESPACE, LABEL_HOME, name_secret
+from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_HOME, name_secret
 from webhook.cli.cluster.steps import Steps
 from webhook.cli.install.objects_there import list_metadata
 from webhook.cli.install.paths import find_collection

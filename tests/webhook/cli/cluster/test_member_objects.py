@@ -5,23 +5,23 @@ import json
 
 import pytest
 
-from webhook.cli.cluster.objects import (
-    FORMS,
-    Home,
-    build_account,
+from webhook.cli.cluster.home_objects import (
     build_credential,
+    build_registration,
+    build_spec,
+    render_kubeconfig,
+)
+from webhook.cli.cluster.identity import FORMS, Home, name_account, name_user
+from webhook.cli.cluster.member_objects import (
+    build_account,
     build_grant,
     build_labelled,
     build_looking,
+    build_profiles,
     build_provisioning,
-    build_registration,
-    build_spec,
     build_tenant_account,
     build_token_secret,
     build_tokens,
-    name_account,
-    name_user,
-    render_kubeconfig,
 )
 from webhook.controller.broker.cluster_secret import read_credentials
 from webhook.controller.members.opening import Bearer
@@ -66,7 +66,8 @@ def test_provisioning_grants_no_star_and_no_escalation() -> None:
     assert "escalate" not in told
     assert "secrets" not in told
     bind = next(rule for rule in role["rules"] if rule["verbs"] == ["bind"])
-    assert bind["resourceNames"]
+    assert bind["resourceNames"] == ["mca-profile-standard", "mca-profile-elevated"]
+    assert [each["metadata"]["name"] for each in build_profiles(HOME)] == bind["resourceNames"]
 
 
 def test_what_is_kept_at_home_can_be_read_by_its_name_alone() -> None:
