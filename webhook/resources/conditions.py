@@ -103,15 +103,12 @@ def apply_status(
     now: str,
     **more: object,
 ) -> RawDocument:
-    """The body of a server-side apply on an object's status; `more` are its other fields.
-
-    It names the object's uid: the status of one that was deleted is not written to its successor.
-    """
+    """The body of a server-side apply on an object's status; `more` are its other fields."""
     where = {"namespace": meta.namespace} if meta.namespace else {}
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
-        "metadata": {"name": meta.name, **where, "uid": meta.uid},
+        "metadata": {"name": meta.name, **where},
         "status": {**more, "conditions": render_conditions(conditions, document, now)},
     }
 

@@ -80,7 +80,10 @@ def limits() -> RawDocument:
             "perSecond": {
                 "description": "So many a second, in the long run.",
                 "type": "number",
-                "minimum": 0.001,
+                # A bound of the schema would be cut to a whole number for a whole number: to 0.
+                "x-kubernetes-validations": [
+                    rule("self >= 0.001", f"must be from 0.001 to {_MAX_CALLS}")
+                ],
                 "maximum": _MAX_CALLS,
             },
             "burst": whole("So many at once.", 1, _MAX_CALLS),
