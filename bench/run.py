@@ -22,6 +22,7 @@ from bench import adapter
 from bench.figures import (
     bulk,
     connections,
+    controller,
     decision,
     latency,
     pod_start,
@@ -121,6 +122,11 @@ def measure_watches(stage: Stage) -> list[Section]:
         return watches.measure(stage.scene, stage.loadgen, proxies, waves=waves)
 
 
+def measure_controller(stage: Stage) -> list[Section]:
+    """With an API server of its own for each size; ten minutes, of which most make the objects."""
+    return controller.measure(quick=stage.quick)
+
+
 FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "throughput": measure_throughput,
     "latency": measure_latency,
@@ -130,6 +136,7 @@ FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "decision": measure_decision,
     "reviews": measure_reviews,
     "watches": measure_watches,
+    "controller": measure_controller,
     "pod-start": measure_pod_start,
 }
 

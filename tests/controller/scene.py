@@ -1,7 +1,8 @@
 """A home cluster with MCA's objects in it, controllers as processes, sidecars as in pods.
 
 Owns what an installation puts there, processes with the rights of the controller's account, and
-sidecars in pinned mode. Must not judge anything, nor start what outlives the test.
+sidecars in pinned mode. Must not judge anything, nor start what outlives the test, nor import
+pytest: the benchmark has such a home too.
 """
 
 import base64
@@ -21,12 +22,12 @@ from typing import Any, TypeVar
 from tests.controlplane import ControlPlane
 from tests.controlplane.control_plane import choose_port
 from tests.sidecar_process import LAUNCHER, ROOT, SidecarProcess, swap_data
-from tests.webhook.admission.scene import IMAGE
-from tests.webhook.cli.run.scene import MCA
 from webhook.install.objects import build_objects
 from webhook.install.settings import InstallSettings
 
 T = TypeVar("T")
+MCA = str(Path(sys.executable).parent / "mca")
+IMAGE = f"registry.example/mca@sha256:{'a' * 64}"
 RawObject = dict[str, Any]
 NAMESPACE = "mca-system"
 ACCOUNT = "mca-controller"

@@ -65,11 +65,13 @@ class Reflector(Generic[T]):
         collection: Collection[T],
         store: Store[T],
         tally: WatchTally | None = None,
+        page: int = PAGE,
     ) -> None:
         self._kube = kube
         self._collection = collection
         self._store = store
         self._tally = tally
+        self._page = page
         self._stopped = threading.Event()
         self._pause = _Pause()
         self._told = ""
@@ -128,7 +130,7 @@ class Reflector(Generic[T]):
     def _list(self) -> str:
         """All objects, page by page; the version that they are of."""
         found: dict[Key, T] = {}
-        query = {**dict(self._collection.query), "limit": str(PAGE)}
+        query = {**dict(self._collection.query), "limit": str(self._page)}
         while True:
             page = self._kube.request(
                 "GET", self._collection.path, query=query, timeout_s=_LIST_S

@@ -1,0 +1,196 @@
+"""A store that follows a real API server: through pages, changes, refusals, breaks and expiry."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.controlplane import ControlPlane
+from webhook.kube import Kube, RawDocument, open_kubeconfig
+from webhook.watching.collection import Collection
+from webhook.watching.reflector import Reflector
+from webhook.watching.store import Store
+
+Open = Callable[..., "Following"]
+
+
+class Tally:
+    """What a reflector counts."""
+
+    def __init__(self) -> None:
+        self.lists: list[int] = []
+        self.events = 0
+        self.failures = 0
+
+    def count_list(self, _: str, objects: int) -> None:
+        self.lists.append(objects)
+
+    def count_events(self, _: str, _objects: int) -> None:
+        self.events += 1
+
+    def count_failure(self, _: str) -> None:
+        self.failures += 1
+
+
+class Following:
+    """A reflector at work, with what came of it."""
+
+    def __init__(self, kube: Kube, collection: Collection[Any], page: int = 500) -> None:
+        self.store: Store[Any] = Store()
+        self.tally = Tally()
+        self.reflector = Reflector(kube, collection, self.store, self.tally, page)
+        self.reflector.start()
+
+
+def wait_for(met: Callable[[], object], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not met():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def follow() -> Iterator[Open]:
+    started: list[Following] = []
+
+    def open_one(*arguments: Any, **options: Any) -> Following:
+        started.append(Following(*arguments, **options))
+        return started[-1]
+
+    yield open_one
+    for following in started:
+        following.reflector.stop()
+
+
+@pytest.fixture
+def kube(control_plane: ControlPlane) -> Iterator[Kube]:
+    opened = open_kubeconfig(path=str(control_plane.admin_kubeconfig()))
+    yield opened
+    opened.close()
+
+
+def path_of(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps"
+
+
+def put(plane: ControlPlane, namespace: str, name: str, text: str) -> None:
+    plane.create(path_of(namespace), {"metadata": {"name": name}, "data": {"text": text}})
+
+
+def read_text(raw: RawDocument) -> str | None:
+    return (raw.get("data") or {}).get("text")
+
+
+def test_pages_and_changes(control_plane: ControlPlane, kube: Kube, follow: Open) -> None:
+    control_plane.create_namespace("watch-pages")
+    for number in range(5):
+        put(control_plane, "watch-pages", f"m{number}", "old")
+    control_plane.create(path_of("watch-pages"), {"metadata": {"name": "not-kept"}})
+    found = follow(kube, Collection(path_of("watch-pages"), read_text), page=2)
+    assert found.store.wait(20)
+    assert dict(found.store.items()) == {f"watch-pages/m{number}": "old" for number in range(5)}
+    assert found.tally.lists == [5]
+    put(control_plane, "watch-pages", "m5", "new")
+    control_plane.request("DELETE", f"{path_of('watch-pages')}/m0")
+    control_plane.request(
+        "PUT",
+        f"{path_of('watch-pages')}/m1",
+        {"metadata": {"name": "m1"}, "data": {"text": "changed"}},
+    )
+    control_plane.request("PUT", f"{path_of('watch-pages')}/m2", {"metadata": {"name": "m2"}})
+    wait_for(
+        lambda: (
+            dict(found.store.items())
+            == {
+                "watch-pages/m1": "changed",
+                "watch-pages/m3": "old",
+                "watch-pages/m4": "old",
+                "watch-pages/m5": "new",
+            }
+        )
+    )
+    assert found.tally.lists == [5]  # all of that by one watch
+
+
+def test_only_what_the_query_asks_for(
+    control_plane: ControlPlane, kube: Kube, follow: Open
+) -> None:
+    control_plane.create_namespace("watch-one")
+    put(control_plane, "watch-one", "other", "x")
+    only = (("fieldSelector", "metadata.name=this"),)
+    found = follow(kube, Collection("/api/v1/configmaps", read_text, only))
+    assert found.store.wait(20)
+    put(control_plane, "watch-one", "this", "y")
+    put(control_plane, "watch-one", "another", "z")
+    wait_for(lambda: found.store.items() == [("watch-one/this", "y")])
+
+
+def test_an_object_that_cannot_be_read_hides_no_other(
+    control_plane: ControlPlane, kube: Kube, follow: Open
+) -> None:
+    control_plane.create_namespace("watch-odd")
+    put(control_plane, "watch-odd", "a", "1")
+    put(control_plane, "watch-odd", "b", "odd")
+    found = follow(kube, Collection(path_of("watch-odd"), lambda raw: int(str(read_text(raw)))))
+    assert found.store.wait(20)
+    put(control_plane, "watch-odd", "c", "odd")
+    put(control_plane, "watch-odd", "d", "2")
+    wait_for(lambda: found.store.items() == [("watch-odd/a", 1), ("watch-odd/d", 2)])
+
+
+def test_a_kind_that_is_not_there(kube: Kube, follow: Open) -> None:
+    """Where it may be absent that is a list without objects, elsewhere none."""
+    path = "/apis/absent.example/v1/things"
+    optional = follow(kube, Collection(path, read_text, optional=True))
+    needed = follow(kube, Collection(path, read_text))
+    assert optional.store.wait(20)
+    wait_for(lambda: needed.tally.failures >= 2)
+    assert (optional.store.items(), needed.store.synced) == ([], False)
+
+
+def test_a_right_that_comes_later(control_plane: ControlPlane, follow: Open) -> None:
+    control_plane.create_service_account("watch-rights", "reader")
+    kubeconfig = control_plane.folder / "watch-rights.kubeconfig"
+    admin = control_plane.admin_kubeconfig().read_text()
+    token = control_plane.token("watch-rights", "reader")
+    kubeconfig.write_text(
+        admin.replace('"client-certificate"', '"unused"').replace(
+            '"client-key"', f'"token": "{token}", "not-used"'
+        )
+    )
+    kube = open_kubeconfig(path=str(kubeconfig))
+    found = follow(kube, Collection(path_of("watch-rights"), read_text))
+    wait_for(lambda: found.tally.failures)
+    assert not found.store.synced
+    control_plane.create_service_account(
+        "watch-rights", "reader", cluster_role="system:aggregate-to-view"
+    )
+    assert found.store.wait(20)
+    kube.close()
+
+
+def test_a_server_that_was_away_is_caught_up_with(
+    make_control_plane: Callable[..., ControlPlane], follow: Open
+) -> None:
+    """Nothing is forgotten meanwhile; what it no more knows the history of is listed again."""
+    plane = make_control_plane()
+    plane.create_namespace("w")
+    for name in ("stays", "goes"):
+        put(plane, "w", name, "old")
+    kube = open_kubeconfig(path=str(plane.admin_kubeconfig()))
+    found = follow(kube, Collection(path_of("w"), read_text))
+    heard: list[tuple[str, str | None]] = []
+    found.store.listen(lambda change: heard.append((change.key, change.new)))
+    assert found.store.wait(20)
+    heard.clear()
+    plane.kill_api_server()
+    wait_for(lambda: found.tally.failures)
+    assert len(found.store) == 2
+    plane.start_api_server()
+    plane.request("DELETE", f"{path_of('w')}/goes")
+    put(plane, "w", "new", "1")
+    plane.compact_etcd()
+    wait_for(lambda: dict(found.store.items()) == {"w/stays": "old", "w/new": "1"})
+    assert sorted(heard, key=str) == [("w/goes", None), ("w/new", "1")]
+    kube.close()
