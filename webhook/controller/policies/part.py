@@ -79,9 +79,9 @@ class Policies:
         return [kept.value for kept in found if kept is not None]
 
     def _compile(self, meta: Meta, routes: list[Route | Invalid]) -> Compiled:
-        claim = self.holdings.judge(meta)
+        claim, broker = self.holdings.judge(meta), self.authority.find()
         if claim.tenant is None:
-            return compile_policy(Case(meta, claim, routes=routes))
+            return compile_policy(Case(meta, claim, routes=routes, broker=broker))
         found = ((name, self.world.clusters.get(name)) for name in claim.tenant.clusters)
         return compile_policy(
             Case(
@@ -90,7 +90,7 @@ class Policies:
                 namespaces=self.holdings.list_held(claim.tenant.name),
                 clusters={name: kept.value for name, kept in found if kept is not None},
                 routes=routes,
-                broker=self.authority.find(),
+                broker=broker,
             )
         )
 
