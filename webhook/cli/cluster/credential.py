@@ -16,8 +16,11 @@ from webhook.cli.cluster.steps import StepError, Steps
 from webhook.cli.install.paths import find_path
 from webhook.kube import KubeError
 
-# A control plane fills such a Secret in moments, where it does so at all.
-_FILLED_S: Final = 5.0
+# A control plane fills such a Secret in moments, where it does so at all: one that makes no service
+# accounts does not either.
+_FILLED_S: Final = 10.0
+_MOMENT_S: Final = 1.0
+_DEFAULT: Final = f"/api/v1/namespaces/{ACCESS_NAMESPACE}/serviceaccounts/default"
 _POLL_S: Final = 0.1
 _YEAR_S: Final = 365 * 86400
 
@@ -44,12 +47,13 @@ def fetch_credential(steps: Steps, home: Home, account: str) -> Credential:
 
 
 def _wait_filled(steps: Steps, path: str) -> Secret | None:
-    deadline = time.monotonic() + _FILLED_S
+    began = time.monotonic()
     while True:
         data = steps.kube.request("GET", path).document.get("data") or {}
         if data.get("token"):
             return Secret(base64.b64decode(data["token"]))
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > _FILLED_S or (waited > _MOMENT_S and steps.find(_DEFAULT) is None):
             return None
         time.sleep(_POLL_S)
 

@@ -36,7 +36,8 @@ from webhook.resources.names import object_path
 MANAGER: Final = "mca-controller-clusters"
 _CALL_S: Final = 10.0
 _AFTER_FAILURE_S: Final = 5.0
-_GUARDS_S: Final = 60.0
+# Guards are looked at with every second probe: it takes three calls.
+_GUARDS_EVERY: Final = 2
 # An API server's audiences change when it starts again, if ever.
 _PROOF_S: Final = 3600.0
 _SPREAD: Final = random.Random()  # noqa: S311 - spreads probes, keeps no secret
@@ -131,7 +132,7 @@ class Members:
             note_probe(standing, probe(kube), self.wall())
             if not standing.failures and self.clock() >= standing.guards_due:
                 note_guards(standing, _find_lack(kube))
-                standing.guards_due = self.clock() + _GUARDS_S
+                standing.guards_due = self.clock() + _GUARDS_EVERY * self.probe_s
         finally:
             kube.close()
 
