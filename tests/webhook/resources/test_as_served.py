@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane import Answer, ControlPlane
+from tests.webhook.controller.compiling.scene import compile_case
 from tests.webhook.resources.objects import (
     EVERYTHING,
     make_cluster,
@@ -19,7 +20,13 @@ from webhook.resources.clusters import Cluster, parse_cluster
 from webhook.resources.conditions import Condition, apply_status, read_conditions
 from webhook.resources.definitions import build_definitions
 from webhook.resources.meta import read_meta
-from webhook.resources.names import CLUSTERS_PATH, ROOT as API, TENANTS_PATH, object_path
+from webhook.resources.names import (
+    CLUSTERS_PATH,
+    POLICY_KEY,
+    ROOT as API,
+    TENANTS_PATH,
+    object_path,
+)
 from webhook.resources.routes import Route, parse_route
 from webhook.resources.tenants import Tenant, parse_tenant
 
@@ -392,3 +399,15 @@ def test_a_large_tenant_is_judged_within_what_rules_may_cost(plane: ControlPlane
     routes = [admin(name=f"r{number}", match=[match] * 4) for number in range(64)]
     answer = try_it(plane, tenant(permissions=permissions, routes=routes))
     assert answer.status == 201, answer.body[:500]
+
+
+def test_the_largest_policy_fits_into_a_config_map(plane: ControlPlane) -> None:
+    wide = [make_match("configmaps", names=[f"{'x' * 240}{number}" for number in range(60)])]
+    compiled, _ = compile_case(*(make_route(f"r{number:02}", match=wide) for number in range(99)))
+    assert {verdict.reason for verdict in compiled.routes.values()} == {"Accepted", "TooLarge"}
+    document = {"metadata": {"name": "mca-policy"}, "data": {POLICY_KEY: compiled.content}}
+    answer = send(plane, "POST", "/api/v1/namespaces/team-a/configmaps?dryRun=All", document)
+    assert answer.status == 201, answer.body
+    document["data"][POLICY_KEY] += "x" * 40_000
+    answer = send(plane, "POST", "/api/v1/namespaces/team-a/configmaps?dryRun=All", document)
+    assert answer.status == 422

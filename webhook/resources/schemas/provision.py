@@ -28,8 +28,8 @@ def provision_fields() -> dict[str, RawDocument]:
     return {
         "profile": choice(
             "Rights of the owners in each namespace. standard: work with everything but quotas, "
-            "network policies, roles; elevated: roles and bindings as well, within their own "
-            "rights; custom: the ClusterRoles in roles.",
+            "network policies, roles, service accounts; elevated: roles, bindings and service "
+            "accounts as well, within their own rights; custom: the ClusterRoles in roles.",
             "standard",
             "elevated",
             "custom",

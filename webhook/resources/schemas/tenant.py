@@ -60,8 +60,8 @@ def _spec() -> RawDocument:
                 "Clusters that routes may lead to, beside home.", label("A Cluster's name."), 64
             ),
             "permissions": keyed(
-                "What the tenant's pods may do. What none allows is denied; a deny wins over any "
-                "allow. RBAC decides after that.",
+                "What the tenant's pods may do. What none allows is denied, so without any nothing "
+                "is allowed; a deny wins over any allow. RBAC decides after that.",
                 permission(),
                 500,
                 "name",
