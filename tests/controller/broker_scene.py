@@ -27,6 +27,7 @@ from tests.controlplane import ControlPlane
 from webhook.admission.injection import inject
 from webhook.admission.outcome import Injected, read_namespace
 from webhook.admission.settings import InjectionSettings
+from webhook.kube import Kube, open_server
 
 RBAC = "rbac.authorization.k8s.io"
 AUDIENCE = "mca.io/broker"
@@ -46,6 +47,11 @@ class BrokerScene:
         self.home_uid: str = found["metadata"]["uid"]
         west.create_service_account("mca-access", MINTER)
         self.minter = west.token("mca-access", MINTER, seconds=86_400)
+
+    @property
+    def kube(self) -> Kube:
+        """As the controller's account."""
+        return open_server(self.plane.url, self.plane.ca_pem, token=self.home.token)
 
     def add_tenant(self, name: str, *clusters: str, namespace: str, **spec: Any) -> None:
         """With one enforced namespace, which it has claimed."""

@@ -16,19 +16,18 @@ from webhook.controller.broker.counts import (
     merge_reports,
     read_time,
 )
-from webhook.controller.broker.publishing import KEY, LABEL, MANAGER, REFRESH_S
+from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import Recency
+from webhook.controller.broker.status_map import MANAGER, STATUS_KEY, StatusMap
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.claims import judge_claim
 from webhook.resources.conditions import Condition, apply_status, now_text, same_conditions
-from webhook.resources.meta import Meta, mapping, texts
-from webhook.resources.names import LABEL_TENANT, OUR_LABELS, POLICY, object_path
+from webhook.resources.meta import Meta, mapping
+from webhook.resources.names import LABEL_TENANT, POLICY, object_path
 
 CONDITION: Final = "SidecarsCurrent"
-STATUS_MAP: Final = "mca-status"
-STATUS_KEY: Final = "status.json"
-EVERY_S: Final = 10.0
+EVERY_S: Final = 5.0
 # A replica that has not written for so long is gone; what it had heard is told to another by now.
 _GONE_S: Final = 3 * REFRESH_S
 _SHOWN: Final = 3
@@ -42,15 +41,19 @@ class Counting:
     def __init__(self, world: World, clock: Callable[[], float] = time.time) -> None:
         self._world = world
         self._clock = clock
+        self._status_map = StatusMap(world.writer, world.settings.namespace)
         self._recency = Recency(self._find_revision, clock)
         self._told: dict[str, Any] = {}
 
     def reconcile(self, _key: str) -> float:
         """All of it; when to come again."""
-        merged = merge_reports(self._list_published())
+        published = self._status_map.read_replicas()
+        gone = set(self._list_gone(published))
+        merged = merge_reports(text for key, text in published.items() if key not in gone)
         namespaces = count_namespaces(merged, self._recency.find)
         held = group_by_tenant(namespaces, self._find_tenant)
-        self._tell_all(namespaces, {name: add_up(counts) for name, counts in held.items()})
+        sums = {name: add_up(counts) for name, counts in held.items()}
+        self._tell_all(namespaces, sums, gone)
         failed: KubeError | None = None
         for name, kept in self._world.tenants.items():
             counts = held.get(name, {})
@@ -63,23 +66,10 @@ class Counting:
             raise failed
         return EVERY_S
 
-    def _list_published(self) -> Iterable[str]:
-        settings = self._world.settings
-        path = f"/api/v1/namespaces/{settings.namespace}/configmaps"
-        answer = self._world.kube.request("GET", path, query={"labelSelector": LABEL})
-        for found in answer.document.get("items") or ():
-            text = texts(found.get("data")).get(KEY, "")
-            if read_time(text) >= self._clock() - _GONE_S:
-                yield text
-            else:
-                self._remove(f"{path}/{found['metadata']['name']}")
-
-    def _remove(self, path: str) -> None:
-        try:
-            self._world.writer.request("DELETE", path)
-        except KubeError as error:
-            if error.status != _NOT_FOUND:
-                raise
+    def _list_gone(self, published: Mapping[str, str]) -> Iterable[str]:
+        """Replicas that have not written for long: they write again while they hear anything."""
+        before = self._clock() - _GONE_S
+        return (key for key, text in published.items() if read_time(text) < before)
 
     def _find_revision(self, namespace: str) -> str:
         stored = self._world.policies.get(f"{namespace}/{POLICY}")
@@ -109,7 +99,9 @@ class Counting:
             if error.status not in (_NOT_FOUND, _CONFLICT):  # deleted, or made anew, meanwhile
                 raise
 
-    def _tell_all(self, namespaces: dict[str, Count], tenants: dict[str, Count]) -> None:
+    def _tell_all(
+        self, namespaces: dict[str, Count], tenants: dict[str, Count], gone: set[str]
+    ) -> None:
         """Into mca-status, which `mca status` reads."""
         told = {
             "version": 1,
@@ -119,18 +111,10 @@ class Counting:
                 for name, count in namespaces.items()
             },
         }
-        if told == self._told:
+        if told == self._told and not gone:
             return
         content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
-        namespace = self._world.settings.namespace
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": STATUS_MAP, "namespace": namespace, "labels": OUR_LABELS},
-            "data": {STATUS_KEY: content},
-        }
-        path = f"/api/v1/namespaces/{namespace}/configmaps/{STATUS_MAP}"
-        self._world.writer.apply(path, body, MANAGER)
+        self._status_map.write({STATUS_KEY: content, **dict.fromkeys(gone)})
         self._told = told
 
 

@@ -18,6 +18,7 @@ from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
+from webhook.controller.broker.status_map import StatusMap
 from webhook.controller.broker.tally import BrokerTally
 from webhook.controller.engine.world import World
 from webhook.enforcement.injected import Trust
@@ -50,7 +51,12 @@ def mount_broker(application: web.Application, world: World) -> None:
         return stored.revision if stored else ""
 
     publisher = Publisher(
-        world.kube, crew, objects, reports, find_revision, settings.namespace, settings.identity
+        StatusMap(world.kube, settings.namespace),
+        crew,
+        objects,
+        reports,
+        find_revision,
+        settings.identity,
     )
 
     async def tidy() -> None:

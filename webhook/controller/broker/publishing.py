@@ -1,6 +1,6 @@
 """Owns that the other replicas learn what sidecars have reported to this one.
 
-One ConfigMap for each replica, written when something has changed. Must not take a pod that is gone
+Written when something has changed. Must not take a pod that is gone
 for one on an old snapshot: those that lag are looked after first.
 """
 
@@ -15,15 +15,12 @@ from webhook.controller.broker.counts import render_reports
 from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.reports import Known, Reports
-from webhook.kube import Kube, KubeError, RawDocument
+from webhook.controller.broker.status_map import StatusMap, replica_key
+from webhook.kube import KubeError, RawDocument
 from webhook.resources.meta import mapping, read_meta
-from webhook.resources.names import OUR_LABELS
 
-MANAGER: Final = "mca-controller-sidecars"
-LABEL: Final = "mca.io/reports"
-PREFIX: Final = "mca-reports-"
-KEY: Final = "reports.json"
-_PAUSE_S: Final = 5.0
+_PAUSE_S: Final = 2.0
+_LOOK_S: Final = 5.0
 # Sooner than the leader takes a replica for gone.
 REFRESH_S: Final = 120.0
 # A sidecar on an old snapshot is about to change it, mostly.
@@ -37,24 +34,23 @@ class Publisher:
 
     def __init__(
         self,
-        kube: Kube,
+        status_map: StatusMap,
         crew: Crew,
         objects: Objects,
         reports: Reports,
         find_revision: Callable[[str], str],
-        namespace: str,
-        replica: str,
+        identity: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kube = kube
+        self._status_map = status_map
+        self._key = replica_key(identity)
         self._crew = crew
         self._objects = objects
         self._reports = reports
         self._find_revision = find_revision
-        self._namespace = namespace
-        self._name = f"{PREFIX}{replica.lower().replace('_', '-')}"
         self._clock = clock
         self._looked: dict[str, float] = {}
+        self._look_at = float("-inf")
         self._written = 0
         self._written_at = float("-inf")
 
@@ -69,18 +65,20 @@ class Publisher:
 
     async def advance(self) -> None:
         """One round."""
-        self._reports.drop_old()
-        await self._look_after_old()
-        changes, now = self._reports.changes, self._clock()
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            self._reports.drop_old()
+            await self._look_after_old(now)
+        changes = self._reports.changes
         due = self._reports.total > 0 and now - self._written_at >= REFRESH_S
         if changes == self._written and not due:
             return
         content = render_reports(self._reports.list_all(), time.time())
-        await self._crew.run(partial(self._write, content))
+        await self._crew.run(partial(self._status_map.write, {self._key: content}))
         self._written, self._written_at = changes, now
 
-    async def _look_after_old(self) -> None:
-        now = self._clock()
+    async def _look_after_old(self, now: float) -> None:
         self._looked = {uid: until for uid, until in self._looked.items() if until > now}
         lagging = [
             (namespace, known)
@@ -94,27 +92,9 @@ class Publisher:
             if is_gone(await self._objects.read_pod(namespace, known.pod), known):
                 self._reports.forget(namespace, known.pod_uid)
 
-    def _write(self, content: str) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/configmaps/{self._name}"
-        self._kube.apply(path, build_map(self._namespace, self._name, content), MANAGER)
-
 
 def is_gone(pod: RawDocument | None, known: Known) -> bool:
     """Whether its sidecar runs no more."""
     if pod is None or read_meta(pod).uid != known.pod_uid:
         return True
     return mapping(pod.get("status")).get("phase") in ("Succeeded", "Failed")
-
-
-def build_map(namespace: str, name: str, content: str) -> RawDocument:
-    """The ConfigMap of a replica."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {**OUR_LABELS, LABEL: "sidecars"},
-        },
-        "data": {KEY: content},
-    }

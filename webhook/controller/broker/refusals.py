@@ -20,7 +20,6 @@ _UNAVAILABLE: Final = _Kind(503, "ServiceUnavailable")
 # The names are stable: they are in the metrics, the log and the README.
 RULES: Final = {
     "path": _Kind(404, "NotFound"),
-    "method": _Kind(405, "MethodNotAllowed"),
     "body": _Kind(400, "BadRequest"),
     "slow": _Kind(408, "Timeout"),
     "too-large": _Kind(413, "RequestEntityTooLarge"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhook.controller.broker.publishing import build_map, is_gone
+from webhook.controller.broker.publishing import is_gone
 from webhook.controller.broker.reports import Known, Report
 
 KNOWN = Known("web-0", "uid", Report("v1-", "0.2.0"), 0.0)
@@ -27,9 +27,3 @@ def pod(uid: str, phase: str) -> dict[str, Any]:
 )
 def test_a_pod_may_be_gone(found: dict[str, Any] | None, gone: bool) -> None:
     assert is_gone(found, KNOWN) is gone
-
-
-def test_its_map_is_found_by_a_label() -> None:
-    document = build_map("mca-system", "mca-reports-a", "{}")
-    assert document["metadata"]["labels"]["mca.io/reports"] == "sidecars"
-    assert document["data"] == {"reports.json": "{}"}

@@ -1,0 +1,111 @@
+"""Sidecars say which snapshot they run; the Tenant tells how many lag behind."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.controller.broker_scene import BrokerScene
+from tests.controller.scene import ControllerProcess, Home, poll
+from tests.controlplane import ControlPlane
+from webhook.controller.broker.counts import merge_reports
+from webhook.controller.broker.crew import Crew
+from webhook.controller.broker.objects import Objects
+from webhook.controller.broker.publishing import Publisher
+from webhook.controller.broker.reports import Report, Reports
+from webhook.controller.broker.reviews import Identity
+from webhook.controller.broker.status_map import StatusMap
+
+SPACE, TENANT = "reports-a", "reports-tenant"
+PATH = f"/apis/mca.io/v1alpha1/tenants/{TENANT}"
+OLD, NEW = (f"v1-{letter * 32}" for letter in "ab")
+STATUS_MAP = "/api/v1/namespaces/mca-system/configmaps/mca-status"
+
+
+@pytest.fixture(scope="module")
+def scene(home: Home, west: ControlPlane, controller: ControllerProcess) -> BrokerScene:
+    scene = BrokerScene(home, west, controller)
+    scene.add_tenant(TENANT, namespace=SPACE)
+    poll(lambda: home.policy(SPACE))
+    return scene
+
+
+def report(scene: BrokerScene, token: str, revision: str) -> int:
+    body = json.dumps({"revision": revision, "version": "0.2.0"}).encode()
+    return scene.call("/v1/reports", token, body)[0]
+
+
+def sidecars(scene: BrokerScene) -> tuple[Any, str]:
+    status = scene.read(PATH).get("status") or {}
+    condition = scene.home.condition(PATH, "SidecarsCurrent")
+    return status.get("sidecars"), str(condition.get("reason"))
+
+
+def test_those_on_an_old_snapshot_are_counted(scene: BrokerScene) -> None:
+    tokens = [scene.pod_token(SPACE, f"web-{number}") for number in range(3)]
+    policy = scene.home.policy(SPACE)
+    assert policy is not None
+    for token in tokens:
+        assert report(scene, token, policy["revision"]) == 204
+    poll(lambda: sidecars(scene) == ({"total": 3, "old": 0}, "Current"), 25, "not counted")
+    assert report(scene, tokens[0], f"v1-{'0' * 32}") == 204
+    poll(lambda: sidecars(scene) == ({"total": 3, "old": 1}, "SomeOld"), 25, "not counted as old")
+    told = json.loads(scene.read(STATUS_MAP)["data"]["status.json"])
+    assert told["tenants"][TENANT] == {"total": 3, "old": 1}
+    assert told["namespaces"][SPACE] == {"total": 3, "old": 1, "revision": policy["revision"]}
+    message = scene.home.condition(PATH, "SidecarsCurrent")["message"]
+    assert f"1 of 3 run an older snapshot, in {SPACE} (1)" in message
+
+
+class Replica:
+    """What one replica does beside its pages, without waiting."""
+
+    def __init__(self, scene: BrokerScene, name: str) -> None:
+        self.now = 100.0
+        self.reports = Reports(lambda: self.now)
+        self.status_map = StatusMap(scene.kube, "mca-system")
+        self.crew = Crew(name, 2)
+        objects = Objects(scene.kube, self.crew)
+        self.publisher = Publisher(
+            self.status_map, self.crew, objects, self.reports, lambda _: NEW, name, lambda: self.now
+        )
+        self.key = f"replica.{name}.json"
+
+    def published(self) -> str:
+        return self.status_map.read_replicas().get(self.key, "")
+
+
+async def test_a_replica_tells_what_it_heard_and_forgets_who_is_gone(scene: BrokerScene) -> None:
+    uids = {name: scene.add_pod(SPACE, name) for name in ("stays", "goes", "comes-again")}
+    replica = Replica(scene, "trial")
+    for name, uid in uids.items():
+        replica.reports.take(Identity(SPACE, "app", name, uid), Report(OLD, "1"))
+    await replica.publisher.advance()
+    first = replica.published()
+    assert len(merge_reports([first])[SPACE]) == 3
+    scene.delete_pod(SPACE, "goes")
+    scene.delete_pod(SPACE, "comes-again")
+    scene.add_pod(SPACE, "comes-again")
+    replica.now += 6  # it may be about to follow: nobody is asked yet
+    await replica.publisher.advance()
+    assert replica.published() == first
+    replica.now += 10
+    await replica.publisher.advance()
+    assert [entry.pod for _, entry in replica.reports.list_all()] == ["stays"]
+    assert len(merge_reports([replica.published()])[SPACE]) == 1
+    # Others' keys stay when one is taken out.
+    replica.status_map.write({"replica.other.json": "{}"})
+    replica.status_map.write({replica.key: None, "replica.other.json": None})
+    assert replica.published() == ""
+    replica.crew.close()
+
+
+def test_what_is_no_report_does_not_count(scene: BrokerScene) -> None:
+    token = scene.pod_token(SPACE, "odd")
+    for body in (b"", b"{", b"[]", b'{"revision":"r1","version":"1"}'):
+        assert scene.call("/v1/reports", token, body)[0] == 400
+    assert scene.call("/v1/reports", "a.b.c")[0] == 401
+    began = time.monotonic()
+    assert report(scene, token, f"v1-{'1' * 32}") == 204
+    assert time.monotonic() - began < 1
