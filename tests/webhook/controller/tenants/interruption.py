@@ -8,6 +8,7 @@ import http.client
 import ssl
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,15 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 from tests.controlplane import ControlPlane
 
 _READS = ("GET", "HEAD")
-# Of the process itself, not of what it provisions.
-_NOT_COUNTED = (
-    "/leases",
-    "/events",
-    "/tokenreviews",
-    "/token",
-    "/clusters/",
-    "/configmaps/mca-status",
-)
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "keep-alive")
 
 
@@ -35,7 +27,7 @@ class Interruption:
         self.upstream = plane.port
         self.writes: list[str] = []
         self._lock = threading.Lock()
-        self._limit: int | None = None
+        self._name, self._limit = "", 0
         self._kill: Callable[[], None] = lambda: None
         self._dead = False
         proxy = self
@@ -55,15 +47,16 @@ class Interruption:
         self._server.shutdown()
         self._server.server_close()
 
-    def count(self, limit: int | None, kill: Callable[[], None]) -> None:
-        """From now on; `kill` after `limit` writes."""
+    def count(self, name: str, limit: int, kill: Callable[[], None]) -> None:
+        """From now on the writes about one tenant; `kill` after the last of them."""
         with self._lock:
             self.writes = []
-            self._limit, self._kill = limit, kill
+            self._name, self._limit, self._kill = name, limit, kill
 
     def revive(self) -> None:
-        """Another process comes."""
-        self._dead = False
+        """Another process comes, and is left alone."""
+        with self._lock:
+            self._limit, self._dead = 0, False
 
     @property
     def is_dead(self) -> bool:
@@ -76,7 +69,7 @@ class Interruption:
             if self._dead:
                 return None
             answer = send()
-            if answer[0] < 300 and not any(part in told for part in _NOT_COUNTED):
+            if answer[0] < HTTPStatus.MULTIPLE_CHOICES and self._concerns(told):
                 self.writes.append(told)
                 if len(self.writes) == self._limit:
                     self._dead = True
@@ -84,10 +77,15 @@ class Interruption:
                     return None
             return answer
 
+    def _concerns(self, told: str) -> bool:
+        """Whether a write is about the tenant, or its namespace, which has its name."""
+        return told == "POST /api/v1/namespaces" or f"/{self._name}" in told
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     owner: Interruption
+    connection_up: http.client.HTTPSConnection | None = None
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -103,22 +101,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
-    def _open(self, body: bytes) -> tuple[http.client.HTTPSConnection, http.client.HTTPResponse]:
-        connection = http.client.HTTPSConnection(
+    def _open(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
             "127.0.0.1", self.owner.upstream, context=self.owner.trust, timeout=400
         )
+
+    def _send(self, connection: http.client.HTTPSConnection, body: bytes) -> Any:
         headers = {
             name: text for name, text in self.headers.items() if name.lower() not in _HOP_BY_HOP
         }
         connection.request(self.command, self.path, body=body or None, headers=headers)
-        return connection, connection.getresponse()
+        return connection.getresponse()
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection, response = self._open(body)
-        try:
-            return response.status, response.getheaders(), response.read()
-        finally:
-            connection.close()
+        if self.connection_up is None:
+            self.connection_up = self._open()
+        response = self._send(self.connection_up, body)
+        return response.status, response.getheaders(), response.read()
+
+    def finish(self) -> None:
+        super().finish()
+        if self.connection_up is not None:
+            self.connection_up.close()
 
     def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         try:
@@ -133,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, text)
         if length is None:
-            self.send_header("Connection", "close")
+            self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", str(length))
         self.end_headers()
@@ -143,13 +147,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*self._ask(body))
             return
         self.close_connection = True
-        connection, response = self._open(body)
+        connection = self._open()
         try:
+            response = self._send(connection, body)
             self._begin(response.status, response.getheaders(), None)
+            # In chunks, as they come: of anything else a client waits for its buffer to be full.
             while chunk := response.read1(1 << 16):
-                self.wfile.write(chunk)
-                self.wfile.flush()
-        except OSError:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            self.wfile.write(b"0\r\n\r\n")
+        except (OSError, http.client.HTTPException):
             pass  # who listened is gone, or the API server is
         finally:
             connection.close()

@@ -38,7 +38,7 @@ class Home:
         for document in objects:
             if document["kind"] not in _LEFT_OUT:
                 plane.create(find_path(document).rpartition("/")[0], document)
-        self.wait(lambda: self.get(TENANTS_PATH) is not None)
+        self.wait(lambda: plane.request("GET", TENANTS_PATH).status == 200, "the kinds are served")
 
     def get(self, path: str) -> Raw | None:
         """What is there; None if nothing is."""
@@ -98,11 +98,12 @@ class Home:
             raw["spec"] = {"finalizers": []}
             assert self.send("PUT", f"{path}/finalize", raw) == 200
 
-    def wait(self, holds: Callable[[], object], told: str = "") -> None:
-        """Until it does."""
+    def wait(self, holds: Callable[[], object], told: str | Callable[[], object] = "") -> None:
+        """Until it does; `told` is said if it does not."""
         deadline = time.monotonic() + PATIENCE_S
         while not holds():
-            assert time.monotonic() < deadline, f"in vain: {told}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"in vain: {told() if callable(told) else told}")
             time.sleep(0.03)
 
 

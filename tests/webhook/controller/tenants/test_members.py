@@ -7,7 +7,7 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home, Raw
-from webhook.cli.cluster import objects
+from webhook.cli.cluster import home_objects as objects
 from webhook.cli.install.paths import find_path
 from webhook.controller.tenants.kinds import BINDING, NETWORK, QUOTA
 from webhook.controller.tenants.profiles import build_roles
