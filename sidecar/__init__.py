@@ -3,3 +3,5 @@
 Small, starts fast, imports little: at run time the standard library and itself,
 never `webhook`. Start reading at `__main__`; `policy` is the pure core that decides.
 """
+
+__version__ = "0.1.0"

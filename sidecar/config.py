@@ -4,11 +4,11 @@ Must not read files, resolve names or know what a setting is used for. Every err
 once, each names its variable and says what to write instead.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from __future__ import annotations
 
-from sidecar.log import Level
+import re
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
 from sidecar.setting_values import (
     Address as Address,
     overlap,
@@ -19,12 +19,20 @@ from sidecar.setting_values import (
     parse_label,
     parse_level,
     parse_loopback_addresses,
+    parse_members,
     parse_metrics,
     parse_path,
     parse_seconds,
+    parse_server,
     parse_subdomain,
     parse_wait,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sidecar.log import Level
+    from sidecar.pins import Pin
 
 T = TypeVar("T")
 
@@ -74,6 +82,24 @@ TABLE: tuple[Setting, ...] = (
         "MCA_SERVICE_ACCOUNT_DIR",
         "/var/run/secrets/kubernetes.io/serviceaccount",
         "the sidecar's own `ca.crt`, `token`, `namespace`, for the home cluster",
+    ),
+    Setting(
+        "MCA_MEMBERS",
+        "",
+        "the clusters that the pod has tokens for, as JSON; set: home is the pod's own, and each"
+        " other cluster must be where this or the broker says",
+    ),
+    Setting("MCA_MEMBERS_DIR", "/var/run/mca/members", "those tokens: `<cluster>/token`"),
+    Setting(
+        "MCA_SNAPSHOT_WATCH",
+        "",
+        "the ConfigMap in `MCA_NAMESPACE` that the snapshot is followed in; needs `MCA_MEMBERS`",
+    ),
+    Setting(
+        "MCA_BROKER", "", "where credentials that lie in no file come from; needs `MCA_MEMBERS`"
+    ),
+    Setting(
+        "MCA_BROKER_TOKEN", "/var/run/mca/broker/token", "the token that is shown to the broker"
     ),
     Setting("MCA_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`"),
     Setting("MCA_HEAD_BYTES", "262144", "largest request head; larger ones get 431"),
@@ -125,6 +151,12 @@ class Settings(NamedTuple):
     # Raw, because only the default home cluster needs them: judged where that is built.
     service_host: str
     service_port: str
+    # By name; None: nothing is pinned.
+    members: tuple[tuple[str, Pin], ...] | None
+    members_dir: str
+    snapshot_watch: str
+    broker: str
+    broker_token: str
     log_level: Level
     limits: Limits
     # MCA_… variables that mean nothing to us: most likely misspelt, worth a warning.
@@ -152,6 +184,11 @@ def parse_settings(env: Mapping[str, str]) -> Settings | tuple[str, ...]:
         service_account_dir=read("MCA_SERVICE_ACCOUNT_DIR", parse_path),
         service_host=env.get("KUBERNETES_SERVICE_HOST", ""),
         service_port=env.get("KUBERNETES_SERVICE_PORT", ""),
+        members=read("MCA_MEMBERS", parse_members),
+        members_dir=read("MCA_MEMBERS_DIR", parse_path),
+        snapshot_watch=read("MCA_SNAPSHOT_WATCH", parse_subdomain),
+        broker=read("MCA_BROKER", parse_server),
+        broker_token=read("MCA_BROKER_TOKEN", parse_path),
         log_level=read("MCA_LOG_LEVEL", parse_level),
         limits=_read_limits(read),
         unknown=tuple(sorted(filter(_is_unknown, env))),
@@ -236,7 +273,29 @@ def _find_conflicts(settings: Settings, failed: set[str]) -> list[str]:
             f"MCA_CLIENTS_DIR: {folders[1]} and MCA_IDENTITY_DIR {folders[0]} lie in each other;"
             " give them folders apart"
         )
-    return errors
+    return errors + _find_gaps(settings, failed)
+
+
+def _find_gaps(settings: Settings, failed: set[str]) -> list[str]:
+    """What is set in vain without another."""
+    needs = {
+        "MCA_SNAPSHOT_WATCH": ("MCA_SNAPSHOT", "MCA_NAMESPACE", "MCA_MEMBERS"),
+        "MCA_BROKER": ("MCA_MEMBERS",),
+        "MCA_MEMBERS": ("MCA_SNAPSHOT",),
+    }
+    there = {
+        "MCA_SNAPSHOT": settings.snapshot_path is not None,
+        "MCA_NAMESPACE": bool(settings.namespace),
+        "MCA_MEMBERS": settings.members is not None,
+        "MCA_SNAPSHOT_WATCH": bool(settings.snapshot_watch),
+        "MCA_BROKER": bool(settings.broker),
+    }
+    return [
+        f"{variable}: needs {other}; set that too, or unset both"
+        for variable, others in needs.items()
+        for other in others
+        if there[variable] and not there[other] and other not in failed
+    ]
 
 
 def _nested(one: str, other: str) -> bool:

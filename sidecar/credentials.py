@@ -4,6 +4,8 @@ Must not send it anywhere, nor log it. A file that is missing, empty or broken n
 credential that worked: the last good one stays until the API server refuses it.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
@@ -11,11 +13,15 @@ import ssl
 import time
 from abc import ABC, abstractmethod
 from binascii import Error as Base64Error, a2b_base64
+from typing import TYPE_CHECKING
 
 from sidecar.log import log_event
-from sidecar.policy.snapshot import Brokered, CertFiles, TokenFile
+from sidecar.policy.snapshot import Brokered, Credentials, TokenFile, Withheld
 from sidecar.secret import Secret
 from sidecar.watched_file import WatchedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX_BYTES = 65536
 _LEAST_REFRESH_S = 1.0
@@ -32,10 +38,13 @@ class FileCredential(ABC):
     the same again to say that there is none.
     """
 
+    in_handshake = False  # it is shown when a connection is made, not with each call
+
     def __init__(self, *files: WatchedFile, cluster: str = "", wait_s: float = 0.0) -> None:
         self.cluster = cluster
         self.generation = 0
         self.problem = "it was not read yet"
+        self.changed: Callable[[], None] = _nobody  # is told when it comes between two polls
         self._files = files
         self._wait_s = wait_s
         self._refreshed_at = float("-inf")
@@ -55,9 +64,17 @@ class FileCredential(ABC):
     def _adopt(self) -> str:
         """Take the files' new content; the reason if it is no good."""
 
+    def load_into(self, context: ssl.SSLContext) -> None:  # noqa: B027 - most have nothing to load
+        """Have the handshake show it; OSError where it cannot."""
+
     @property
     def ready(self) -> bool:
         return self.generation > 0
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """While it is not ready: when it may be; None: nothing tells."""
+        return 1
 
     def poll(self, now: float | None = None, *, force: bool = False) -> bool:
         """Look at the files; True when there is a newer credential. Cheap: a stat for each."""
@@ -148,7 +165,9 @@ class TokenCredential(FileCredential):
 
 
 class CertCredential(FileCredential):
-    """A client certificate and its key; the caller loads them from the paths."""
+    """A client certificate and its key."""
+
+    in_handshake = True
 
     def __init__(
         self, cert_path: str, key_path: str, *, cluster: str = "", wait_s: float = 0.0
@@ -165,11 +184,13 @@ class CertCredential(FileCredential):
     def api_audiences(self) -> frozenset[str] | None:
         return None
 
+    def load_into(self, context: ssl.SSLContext) -> None:
+        # A password, so that OpenSSL does not ask for one at the terminal.
+        context.load_cert_chain(self.cert_path, self.key_path, password="")
+
     def _adopt(self) -> str:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            # A password, so that OpenSSL does not ask for one at the terminal.
-            context.load_cert_chain(self.cert_path, self.key_path, password="")
+            self.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         except OSError as error:
             reason = getattr(error, "reason", None) or error.strerror
             return f"{self.cert_path}, {self.key_path}: {reason}"
@@ -190,16 +211,22 @@ class NoCredential(FileCredential):
     def api_audiences(self) -> frozenset[str] | None:
         return None
 
+    @property
+    def retry_after_s(self) -> int | None:
+        return None
+
     def _adopt(self) -> str:
         return self._problem
 
 
 def open_credential(
-    source: TokenFile | CertFiles | Brokered, *, cluster: str = "", wait_s: float = 0.0
+    source: Credentials, *, cluster: str = "", wait_s: float = 0.0
 ) -> FileCredential:
     """The credential that a snapshot names, polled once."""
     credential: FileCredential
-    if isinstance(source, Brokered):
+    if isinstance(source, Withheld):
+        credential = NoCredential(source.reason, cluster=cluster)
+    elif isinstance(source, Brokered):
         credential = NoCredential(
             "its credentials come from the broker, and MCA_BROKER names none", cluster=cluster
         )
@@ -236,3 +263,7 @@ def parse_audiences(token: bytes) -> frozenset[str] | None:
     if not all(isinstance(name, str) and name for name in names):
         return None
     return frozenset(names)
+
+
+def _nobody() -> None:
+    """Nobody wants to be told."""

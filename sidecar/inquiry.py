@@ -30,7 +30,7 @@ TIMEOUT_S: Final = 10.0
 _PATH: Final = re.compile(r"/[!-\"$-~]*")
 _MAX_HEAD: Final = 65536 + 4
 _HOST: Final = b"inquiry"
-_OURSELVES: Final = Caller("mca", "", "", "")
+OURSELVES: Final = Caller("mca", "", "", "")
 
 
 class Question(NamedTuple):
@@ -48,6 +48,7 @@ class Told(NamedTuple):
     content_type: bytes  # as it was spelled
     content: bytes
     etag: bytes = b""
+    retry_after: bytes = b""
 
 
 def question(path: str, *fields: bytes, method: str = "GET") -> Question:
@@ -89,7 +90,7 @@ class Inquiry:
         """Ask; the answer may come before this returns. `trial`: even one that is down."""
         self._member = member.name
         method = asked.line.partition(b" ")[0].decode("ascii")
-        decided = Decided(asked.line, RequestInfo(False, "", method.lower()), _OURSELVES)
+        decided = Decided(asked.line, RequestInfo(False, "", method.lower()), OURSELVES)
         exchange = self._exchange = Exchange(self, decided, asked.head, ident)
         exchange.replay = asked.body
         self._timer = self._loop.call_later(self._timeout_s, self._time_out)
@@ -192,7 +193,8 @@ def read_answer(raw: bytes, ident: bytes) -> Told:
         content = bytes(payload.content)
     fields = (line.partition(b":") for line in raw[:end].split(b"\r\n"))
     spelled = {name.lower(): value.strip(b" \t") for name, _, value in fields}
-    return Told(head.status, spelled.get(b"content-type", b""), content, spelled.get(b"etag", b""))
+    kind, etag, later = map(spelled.get, (b"content-type", b"etag", b"retry-after"))
+    return Told(head.status, kind or b"", content, etag or b"", later or b"")
 
 
 class _Payload:

@@ -10,6 +10,7 @@ import os
 import select
 import stat
 import time
+from _thread import allocate_lock
 from typing import Literal
 
 from sidecar.secret import Secret
@@ -28,10 +29,11 @@ _NEWLINE = 0x0A
 
 
 class LineWriter:
-    """Writes lines to a file descriptor without waiting for it."""
+    """Writes lines to a file descriptor without waiting for it; from any thread."""
 
     def __init__(self, fd: int, backlog_bytes: int = _BACKLOG_BYTES) -> None:
         self._fd = fd
+        self._lock = allocate_lock()
         self._backlog_bytes = backlog_bytes
         self._pending = b""
         self._poll: select.poll | None = None
@@ -43,7 +45,11 @@ class LineWriter:
 
     def write(self, lines: bytes) -> None:
         """Take lines, each with its newline; keep what the reader has no room for."""
-        self.flush()
+        with self._lock:
+            self._take(lines)
+
+    def _take(self, lines: bytes) -> None:
+        self._drain()
         if self._pending and len(self._pending) + len(lines) > self._backlog_bytes:
             self._drop(lines.count(b"\n"))
             return
@@ -57,6 +63,10 @@ class LineWriter:
 
     def flush(self) -> bool:
         """Write what is pending as far as there is room; True when nothing is left."""
+        with self._lock:
+            return self._drain()
+
+    def _drain(self) -> bool:
         if self._pending:
             self._drop(self._put(self._pending))
         return not self._pending

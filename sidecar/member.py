@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from sidecar.credentials import CertCredential, open_credential
+from sidecar.credentials import NoCredential, open_credential
 from sidecar.defects import guard
 from sidecar.dialer import Dialer, Shortage
 from sidecar.health import Health
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidecar.config import Limits
+    from sidecar.credentials import FileCredential
     from sidecar.exchange import Exchange
     from sidecar.metrics import Metrics
     from sidecar.policy.snapshot import Cluster
@@ -50,6 +51,7 @@ class Member:
         metrics: Metrics,
         reactor: Reactor,
         containers: int = 1,
+        credential: FileCredential | None = None,
     ) -> None:
         self.cluster = cluster
         self.name = cluster.name
@@ -59,7 +61,7 @@ class Member:
         self.retired = False  # replaced: what is under way ends, nothing else begins
         self.suffix = b""  # holds the credential: never log it
         self.generation = 0
-        self.credential = open_credential(
+        self.credential = credential or open_credential(
             cluster.credentials, cluster=cluster.name, wait_s=limits.refresh_wait_s
         )
         self.connections: set[Upstream] = set()
@@ -80,11 +82,16 @@ class Member:
         # What every call is refused with, one look for each of them; and when to try again.
         self._barrier: Denial | None = None
         self._retry_after: int | None = None
+        self._usable = False  # what a call needs is there: CA certificates, a credential
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._ca_file is not None:
             self._ca_file.poll(monotonic())
-        self._trust()
-        self._adopt_credential()
+        self.credential.changed = self.adopt_credential
+        if isinstance(self.credential, NoCredential):
+            self._problem = ""  # no handshake will ever need them
+        else:
+            self._trust()
+        self.adopt_credential()
         self._told_generation = self.generation
         self.health = Health(self, reactor.loop)
 
@@ -110,7 +117,7 @@ class Member:
         `trial`: though the member is down.
         """
         barrier = self._barrier
-        if barrier is not None and not (trial and self._retry_after is None):
+        if barrier is not None and not (trial and self._usable):
             exchange.fail(barrier.reason, barrier.rule, barrier.message, self._retry_after)
             return
         idle = self._idle
@@ -157,7 +164,7 @@ class Member:
         """After a 401: is there a newer credential than the one that was refused?"""
         newer = await self.credential.refresh(seen_generation)
         if newer and self.generation == seen_generation:
-            self._adopt_credential()
+            self.adopt_credential()
         return newer
 
     def open_spare(self, then: Callable[[Upstream | str], None]) -> None:
@@ -239,12 +246,15 @@ class Member:
         """Decide what calls meet, after anything that it is made of has changed."""
         problem = self._problem or ("" if self.credential.ready else self.credential.problem)
         before = self._barrier
-        self._retry_after = 1 if problem else None
+        self._usable = not problem
+        self._retry_after = None
         if problem:
+            self._retry_after = 1 if self._problem else self.credential.retry_after_s
+            yet = " yet" if self._retry_after is not None else ""
             self._barrier = Denial(
                 Reason.SERVICE_UNAVAILABLE,
                 "upstream/credential",
-                f"cluster {self.name} cannot be called yet: {problem}",
+                f"cluster {self.name} cannot be called{yet}: {problem}",
             )
         elif self._down:
             self._barrier = Denial(
@@ -270,7 +280,7 @@ class Member:
         if self._ca_file is not None and self._ca_file.poll(now):
             self._trust()
         if self.credential.poll(now):
-            self._adopt_credential()
+            self.adopt_credential()
         if self._barrier is not None:
             self._raise_barrier()
         # A refusal may have brought it between two polls.
@@ -293,10 +303,8 @@ class Member:
         context.set_alpn_protocols(["http/1.1"])
         try:
             context.load_verify_locations(cadata=(pem or b"").decode("ascii", "replace"))
-            if isinstance(self.credential, CertCredential) and self.credential.ready:
-                context.load_cert_chain(
-                    self.credential.cert_path, self.credential.key_path, password=""
-                )
+            if self.credential.ready:
+                self.credential.load_into(context)
         except (ssl.SSLError, ValueError, OSError) as failure:
             log_event("error", "ca_unusable", cluster=self.name, reason=describe(failure))
             self._problem = self._problem and f"its CA is no good: {describe(failure)}"
@@ -309,9 +317,12 @@ class Member:
         self._session_at = float("-inf")
         self.close()
 
-    def _adopt_credential(self) -> None:
+    def adopt_credential(self) -> None:
+        """Show what the credential is now, to calls and to handshakes."""
         credential = self.credential
-        if isinstance(credential, CertCredential) and credential.ready:
+        if not credential.ready:
+            self.close()  # what is idle may have been opened with one that counts no more
+        elif credential.in_handshake:
             self._trust()
         header = credential.header()
         line = b"\r\nAuthorization: " + header.reveal() if header is not None else b""

@@ -3,12 +3,17 @@
 Must not know which variable it reads: whoever asked names it. Each error says what to write.
 """
 
+from __future__ import annotations
+
 import re
 from os.path import isabs, normpath
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.log import LEVELS, Level
+
+if TYPE_CHECKING:
+    from sidecar.pins import Pin
 
 
 class Address(NamedTuple):
@@ -112,6 +117,27 @@ def parse_path(text: str) -> str:
     if not isabs(text) or "\0" in text:
         raise ValueError(f"{text!r} is not an absolute path; begin it with /")
     return "/" + normpath(text).lstrip("/")
+
+
+def parse_members(text: str) -> tuple[tuple[str, Pin], ...] | None:
+    """Pins; None where nothing is pinned. JSON and what reads it are loaded only if there are."""
+    if not text:
+        return None
+    if text == "[]":
+        return ()
+    from sidecar.pins import parse_pins
+
+    return parse_pins(text)
+
+
+def parse_server(text: str) -> str:
+    if (
+        text
+        and re.fullmatch(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", text)
+        is None
+    ):
+        raise ValueError(f"{text!r} is not https://host or https://host:port")
+    return text
 
 
 def parse_containers(text: str) -> tuple[str, ...]:

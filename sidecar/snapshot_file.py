@@ -1,13 +1,16 @@
-"""Owns where the snapshot comes from: the file that MCA_SNAPSHOT names, or the home cluster.
+"""Owns where the snapshot comes from: the file that MCA_SNAPSHOT names, its watch, or the home
+cluster.
 
 Must not judge what a snapshot says: sidecar.policy does. A bad one never replaces a good one.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import time
+from typing import TYPE_CHECKING
 
-from sidecar.config import Settings
 from sidecar.log import log_event
 from sidecar.policy.snapshot import (
     API_VERSION,
@@ -19,6 +22,11 @@ from sidecar.policy.snapshot import (
     parse_snapshot,
 )
 from sidecar.watched_file import WatchedFile
+
+if TYPE_CHECKING:
+    from sidecar.config import Settings
+    from sidecar.policy.snapshot import Cluster
+    from sidecar.precedence import Precedence
 
 Loaded = Snapshot | tuple[str, ...]
 
@@ -33,9 +41,24 @@ class SnapshotFile:
         self._settings = settings
         self._told: tuple[str, ...] = ()
         self._file: WatchedFile | None = None
+        self.precedence: Precedence | None = None  # where the snapshot is watched, too
+        self._caught_up = True  # the file was looked at since it counts again
+        self.home: Cluster | None = None  # the pod's own, where it is pinned
+        self.hopeless = False  # no file can mend the errors: the environment must be another
         if settings.snapshot_path is None:
             self._begin(_home_snapshot(settings))
+            self.hopeless = bool(self.errors)
             return
+        if settings.members is not None:
+            own = _home_snapshot(settings)
+            if not isinstance(own, Snapshot):
+                self.errors, self.hopeless = own, True
+                return
+            self.home = own.clusters[0]
+        if settings.snapshot_watch:
+            from sidecar.precedence import Precedence
+
+            self.precedence = Precedence()
         self._file = WatchedFile(settings.snapshot_path, MAX_SNAPSHOT_BYTES)
         content = self.poll()
         if content is not None:
@@ -47,16 +70,45 @@ class SnapshotFile:
             self.take(snapshot)
 
     def poll(self, now: float | None = None) -> bytes | None:
-        """Look at the file; its content if that is new. Cheap: a stat."""
-        if self._file is None or not self._file.poll(time.monotonic() if now is None else now):
+        """Look at the file; its content if that is new and counts. Cheap: a stat."""
+        now = time.monotonic() if now is None else now
+        if self._file is None or not self._counts(self._file.path, now) or not self._file.poll(now):
             return None
         if self._file.content is None:
-            self.judge((f"MCA_SNAPSHOT: {self._file.problem}",))
+            self._miss(f"MCA_SNAPSHOT: {self._file.problem}")
+        elif self.precedence is not None and not self.precedence.is_news(self._file.written_ns):
+            return None
         return self._file.content
 
-    def parse(self, content: bytes) -> Loaded:
-        """What the content says, or all that is wrong with it. Touches nothing."""
-        return _parse(content, self._settings)
+    def _miss(self, error: str) -> None:
+        if self.precedence is not None and self.snapshot is None:
+            self.errors = (error,)  # usual in a new namespace: its watch will bring it
+            log_event("info", "snapshot_awaited", reason=error)
+        else:
+            self.judge((error,))
+
+    def _counts(self, path: str, now: float) -> bool:
+        counts = self.precedence is None or self.precedence.file_counts(now)
+        if counts and not self._caught_up:
+            # What it held before may be what it holds again: it is new beside the watch's.
+            self._file = WatchedFile(path, MAX_SNAPSHOT_BYTES)
+        self._caught_up = counts
+        return counts
+
+    def parse(self, content: bytes, origin: str = "") -> Loaded:
+        """What the content says, or all that is wrong with it. Touches nothing.
+
+        `origin` says where it is from; the file, if nothing does.
+        """
+        settings = self._settings
+        loaded = _parse(content, settings, origin or f"MCA_SNAPSHOT: {settings.snapshot_path}")
+        if self.home is None or not isinstance(loaded, Snapshot):
+            return loaded
+        from sidecar.pinning import pin
+
+        return pin(
+            loaded, self.home, dict(settings.members or ()), settings.broker, settings.members_dir
+        )
 
     def judge(self, loaded: Loaded) -> Snapshot | None:
         """The snapshot if it is a good one, and not the one in use; what is wrong is told."""
@@ -66,6 +118,10 @@ class SnapshotFile:
             return None
         self.errors = self._told = ()
         return None if loaded == self.snapshot else loaded
+
+    def refuse(self, error: str) -> None:
+        """What came cannot be used; the last good one stays."""
+        self.judge((error,))
 
     def take(self, snapshot: Snapshot) -> None:
         """It is the one in use from now on."""
@@ -90,13 +146,13 @@ def own_namespace(settings: Settings, snapshot: Snapshot | None) -> str:
     )
 
 
-def _parse(content: bytes, settings: Settings) -> Loaded:
+def _parse(content: bytes, settings: Settings, origin: str) -> Loaded:
     parsed = parse_snapshot(content)
     if not isinstance(parsed, Snapshot):
-        return tuple(f"MCA_SNAPSHOT: {settings.snapshot_path}: {error}" for error in parsed)
+        return tuple(f"{origin}: {error}" for error in parsed)
     if settings.namespace and parsed.namespace != settings.namespace:
         return (
-            f"MCA_SNAPSHOT: {settings.snapshot_path}: namespace: {parsed.namespace!r} is not"
+            f"{origin}: namespace: {parsed.namespace!r} is not"
             f" MCA_NAMESPACE {settings.namespace!r}; a pod uses its own namespace's snapshot",
         )
     return parsed

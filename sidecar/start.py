@@ -25,7 +25,7 @@ def run(settings: Settings, minting: Minting | None) -> int:
     for variable in settings.unknown:
         log_event("warning", "unknown_variable", variable=variable)
     source = SnapshotFile(settings)
-    if settings.snapshot_path is None and source.errors:
+    if source.hopeless:
         sys.stderr.write(format_errors(source.errors))
         return EXIT_CONFIG
     identity = finish(settings, minting)

@@ -39,6 +39,7 @@ _PHRASES = {
 }
 # client-go sends every verb again, POST too, when it sees the header on these.
 _RETRYABLE = frozenset((429, 503))
+_MAX_MESSAGE = 300
 _NOT_IN_HEADER = re.compile(r"[^\x21-\x7e]+")
 
 
@@ -48,6 +49,18 @@ def status_body(code: int, reason: str, message: str, details: Details | None = 
     # Not escaped to ASCII, as Go's encoder; a lone surrogate could not be encoded and is shown.
     text = json.dumps(status, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def read_message(content: bytes) -> str:
+    """The message of a Status that somebody else made, fit for one line."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        document = None
+    message = document.get("message") if isinstance(document, dict) else None
+    if not isinstance(message, str) or not message:
+        return "without a message"
+    return "".join(char if char.isprintable() else "?" for char in message[:_MAX_MESSAGE])
 
 
 def status_response(

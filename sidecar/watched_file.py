@@ -38,6 +38,11 @@ class WatchedFile:
         except OSError as error:
             return self._set(None, None, f"{self.path}: {error.strerror}")
 
+    @property
+    def written_ns(self) -> int:
+        """When the file that was read was written."""
+        return self.mark[2] if self.mark is not None else 0
+
     def _stat(self) -> _Mark:
         found = os.stat(self.path)
         return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)

@@ -16,8 +16,10 @@ from sidecar.policy.snapshot_clusters import (
     CertFiles,
     Cluster,
     ClusterLimits,
+    Credentials,
     HealthCheck,
     TokenFile,
+    Withheld,
     read_clusters,
 )
 from sidecar.policy.verdict import HOME, shown
@@ -37,9 +39,11 @@ __all__ = (
     "CertFiles",
     "Cluster",
     "ClusterLimits",
+    "Credentials",
     "HealthCheck",
     "Snapshot",
     "TokenFile",
+    "Withheld",
     "parse_snapshot",
 )
 

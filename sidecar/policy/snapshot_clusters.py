@@ -52,6 +52,15 @@ class Brokered(NamedTuple):
     broker: bool = True
 
 
+class Withheld(NamedTuple):
+    """No credential, and why. No snapshot says so: who pins one to its pod puts it in."""
+
+    reason: str
+
+
+Credentials = TokenFile | CertFiles | Brokered | Withheld
+
+
 class HealthCheck(NamedTuple):
     """How a member is asked for its health, beside what its answers to calls tell."""
 
@@ -82,7 +91,7 @@ class Cluster(NamedTuple):
     ca_bundle: bytes | None
     ca_file: str | None
     tls_server_name: str | None
-    credentials: TokenFile | CertFiles | Brokered
+    credentials: Credentials
     labels: tuple[tuple[str, str], ...] = ()
     health: HealthCheck | None = None
     limits: ClusterLimits = ClusterLimits()

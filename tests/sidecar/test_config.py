@@ -9,6 +9,9 @@ from sidecar.config import (
     parse_settings,
     render_settings_table,
 )
+from sidecar.pins import Pin
+
+MEMBERS = '[{"name": "eu-1", "server": "https://eu-1", "ca": "' + "0a" * 32 + '"}]'
 
 
 def parse(**env: str) -> Settings:
@@ -34,6 +37,10 @@ def test_nothing_set_is_the_contract() -> None:
     assert settings.containers == ("app",)
     assert (settings.namespace, settings.pod, settings.service_account) == ("", "", "")
     assert settings.service_account_dir == "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert settings.members is None
+    assert settings.members_dir == "/var/run/mca/members"
+    assert (settings.snapshot_watch, settings.broker) == ("", "")
+    assert settings.broker_token == "/var/run/mca/broker/token"
     assert settings.log_level == "info"
     assert settings.limits == Limits(
         head_bytes=262144,
@@ -77,6 +84,11 @@ def test_everything_set() -> None:
         MCA_POD="web-0",
         MCA_SERVICE_ACCOUNT="robot",
         MCA_SERVICE_ACCOUNT_DIR="/sa",
+        MCA_MEMBERS=MEMBERS,
+        MCA_MEMBERS_DIR="/m",
+        MCA_SNAPSHOT_WATCH="mca-policy",
+        MCA_BROKER="https://broker:8444",
+        MCA_BROKER_TOKEN="/b/token",
         MCA_LOG_LEVEL="debug",
         KUBERNETES_SERVICE_HOST="10.96.0.1",
         KUBERNETES_SERVICE_PORT="443",
@@ -96,6 +108,11 @@ def test_everything_set() -> None:
         service_account_dir="/sa",
         service_host="10.96.0.1",
         service_port="443",
+        members=(("eu-1", Pin("https://eu-1", "0a" * 32)),),
+        members_dir="/m",
+        snapshot_watch="mca-policy",
+        broker="https://broker:8444",
+        broker_token="/b/token",
         log_level="debug",
         limits=Limits(*map(int, limits.values())),
         unknown=(),
@@ -242,3 +259,33 @@ def test_any_environment_becomes_settings_or_sentences(env: dict[str, str]) -> N
     for error in found:
         assert error.split(":")[0] in env or "is already taken" in error or "lie" in error
         assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("env", "errors_found"),
+    [
+        ({"MCA_SNAPSHOT_WATCH": "p"}, [
+            "MCA_SNAPSHOT_WATCH: needs MCA_SNAPSHOT; set that too, or unset both",
+            "MCA_SNAPSHOT_WATCH: needs MCA_NAMESPACE; set that too, or unset both",
+            "MCA_SNAPSHOT_WATCH: needs MCA_MEMBERS; set that too, or unset both",
+        ]),
+        ({"MCA_BROKER": "https://b"}, [
+            "MCA_BROKER: needs MCA_MEMBERS; set that too, or unset both"]),
+        ({"MCA_MEMBERS": "[]"}, ["MCA_MEMBERS: needs MCA_SNAPSHOT; set that too, or unset both"]),
+        ({"MCA_BROKER": "http://b"}, [
+            "MCA_BROKER: 'http://b' is not https://host or https://host:port"]),
+        ({"MCA_BROKER": "https://b", "MCA_MEMBERS": "["}, [
+            'MCA_MEMBERS: is not JSON; write a list of {"name", "server", "ca"}']),
+    ],
+)  # fmt: skip
+def test_what_is_set_in_vain_without_another(env: dict[str, str], errors_found: list[str]) -> None:
+    assert list(errors(**env)) == errors_found
+
+
+def test_a_pod_without_members_is_pinned_all_the_same() -> None:
+    assert parse(MCA_MEMBERS="[]", MCA_SNAPSHOT="/s").members == ()
+
+
+@pytest.mark.parametrize("broker", ["https://b", "https://10.0.0.1:8444", "https://[fd00::1]:1"])
+def test_brokers(broker: str) -> None:
+    assert parse(MCA_MEMBERS="[]", MCA_SNAPSHOT="/s", MCA_BROKER=broker).broker == broker

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -235,3 +236,35 @@ def test_closed_descriptors_are_claimed_before_a_socket_gets_one() -> None:
         "sys.exit(0 if min(r, w) > 2 else 1)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_do_not_write_each_others_lines_again() -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)  # two who both found room would wait for ever
+    writer = LineWriter(write_fd)
+    lines = [b"%d-%d\n" % (thread, number) for thread in range(8) for number in range(400)]
+
+    together = threading.Barrier(8)
+
+    def write(mine: list[bytes]) -> None:
+        together.wait()
+        for line in mine:
+            writer.write(line)
+
+    threads = [
+        threading.Thread(target=write, args=(lines[400 * number : 400 * (number + 1)],))
+        for number in range(8)
+    ]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert writer.flush()
+    os.close(write_fd)
+    with open(read_fd, "rb") as pipe:
+        assert sorted(pipe.read().splitlines(keepends=True)) == sorted(lines)

@@ -46,6 +46,11 @@ def test_the_sidecar_keeps_the_users_limits_and_nothing_that_a_run_decides() -> 
         "MCA_SERVICE_ACCOUNT": "theirs",
         "MCA_SERVICE_ACCOUNT_DIR": "/theirs",
         "MCA_METRICS": "public",
+        "MCA_MEMBERS": "[]",
+        "MCA_MEMBERS_DIR": "/theirs",
+        "MCA_SNAPSHOT_WATCH": "theirs",
+        "MCA_BROKER": "https://theirs",
+        "MCA_BROKER_TOKEN": "/theirs",
         "PATH": "/bin",
     }
     assert sidecar_env(env, "/f", "/shown", "team-a", refresh_wait_s=15.0) == {
