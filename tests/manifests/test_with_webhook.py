@@ -3,8 +3,12 @@
 The guards must not stand in the way of what injection makes, and what comes after it must not pass.
 """
 
+import base64
 import copy
+import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,9 +18,11 @@ from tests.manifests.meddler import Meddler
 from tests.manifests.scene import SETTINGS, Guarded, assert_passed, assert_refused, wait_until
 from tests.webhook.admission.scene import IMAGE, WebhookProcess
 from webhook.admission.registration import build_registration
-from webhook.guards.settings import GuardSettings
+from webhook.resources.definitions import build_definitions
 
 pytestmark = pytest.mark.apiserver
+CUSTOM = "/apis/mca.io/v1alpha1"
+OF_MCA = {"apiVersion": "mca.io/v1alpha1"}
 PODS = "/api/v1/namespaces/team/pods"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 REGISTRATIONS = f"{ADMISSION}/mutatingwebhookconfigurations"
@@ -39,17 +45,27 @@ class Whole(NamedTuple):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    webhook = WebhookProcess(tmp_path_factory.mktemp("webhook")).wait()
-    try:
-        with ControlPlane(controller_manager=True) as plane:
-            guarded = Guarded(plane, GuardSettings(image=IMAGE, controllers=SETTINGS.controllers))
-            registration = build_registration({"url": webhook.url}, webhook.ca_bundle, ())
+    settings = replace(SETTINGS, image=IMAGE, previous_images=(), audiences=())
+    with ControlPlane(controller_manager=True) as plane:
+        for definition in build_definitions():
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            assert plane.request("POST", path, definition).status == 201
+        # What it asks for each minute if it was not there at first.
+        wait_until(lambda: plane.request("GET", f"{CUSTOM}/tenants").status == 200)
+        webhook = WebhookProcess(
+            tmp_path_factory.mktemp("webhook"),
+            MCA_SIDECAR_POLICY="controller",
+            KUBECONFIG=str(plane.admin_kubeconfig()),
+        )
+        try:
+            guarded = Guarded(plane, settings)
+            registration = build_registration({"url": webhook.wait().url}, webhook.ca_bundle, ())
             guarded.make(REGISTRATIONS, registration)
             whole = Whole(guarded, webhook, registration)
             wait_until(lambda: whole.create("probe", dry=True).status == 201)
             yield whole
-    finally:
-        webhook.stop()
+        finally:
+            webhook.stop()
 
 
 def test_a_pod_is_injected_and_passes(whole: Whole) -> None:
@@ -59,8 +75,63 @@ def test_a_pod_is_injected_and_passes(whole: Whole) -> None:
     spec = answer.json()["spec"]
     assert [each["name"] for each in spec["initContainers"]] == ["mca", "setup"]
     assert {each["name"] for each in spec["volumes"]} == {
-        "mca-identity", "mca-clients", "mca-token",
+        "mca-identity", "mca-clients", "mca-token", "mca-policy", "mca-broker",
     }  # fmt: skip
+
+
+def test_members_of_its_tenant_have_their_tokens(whole: Whole) -> None:
+    """From the moment that the Tenant names them; and a revoked one has none in the next pod."""
+    plane, made = whole.guarded.plane, whole.guarded.make
+    bundle = base64.b64encode(plane.authority.pem.encode()).decode()
+    spec = {"server": plane.url, "caBundle": bundle, "credentials": {"audience": {}}}
+    for name in ("eu-1", "us-1"):
+        cluster = {**OF_MCA, "kind": "Cluster", "metadata": {"name": name}, "spec": spec}
+        made(f"{CUSTOM}/clusters", cluster)
+    accept(whole, "eu-1", "True")
+    choice = {"namespaces": {"names": ["team"]}, "clusters": ["eu-1", "us-1"]}
+    made(
+        f"{CUSTOM}/tenants",
+        {**OF_MCA, "kind": "Tenant", "metadata": {"name": "acme"}, "spec": choice},
+    )
+    label = {"metadata": {"labels": {"mca.io/tenant": "acme"}}}
+    path = "/api/v1/namespaces/team"
+    assert_passed(whole.guarded.patch(path, label, token=plane.tokens["admin"]))
+
+    def read() -> dict[str, Any]:
+        answer = whole.create("member", dry=True)
+        assert_passed(answer)
+        spec = answer.json()["spec"]
+        env = {each["name"]: each.get("value") for each in spec["initContainers"][0]["env"]}
+        tokens = [
+            source["serviceAccountToken"]
+            for volume in spec["volumes"]
+            if volume["name"] == "mca-members"
+            for source in volume["projected"]["sources"]
+        ]
+        return {"members": json.loads(env["MCA_MEMBERS"]), "tokens": tokens}
+
+    wait_until(lambda: read()["tokens"])
+    uid = plane.request("GET", f"{CUSTOM}/clusters/eu-1").json()["metadata"]["uid"]
+    digest = hashlib.sha256(plane.authority.pem.encode()).hexdigest()
+    assert read() == {
+        "members": [{"name": "eu-1", "server": plane.url, "ca": digest}],
+        "tokens": [
+            {"audience": f"mca.io/cluster/{uid}", "expirationSeconds": 3600, "path": "eu-1/token"}
+        ],
+    }
+    accept(whole, "eu-1", "False")
+    wait_until(lambda: read() == {"members": [], "tokens": []})
+    remove = {"metadata": {"labels": {"mca.io/tenant": None}}}
+    assert_passed(whole.guarded.patch(path, remove, token=plane.tokens["admin"]))
+
+
+def accept(whole: Whole, cluster: str, status: str) -> None:
+    """As the controller says it."""
+    told = {"type": "Accepted", "status": status, "reason": "Any", "message": "",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    path = f"{CUSTOM}/clusters/{cluster}/status"
+    change = {"status": {"conditions": [told]}}
+    assert_passed(whole.guarded.patch(path, change, token=whole.guarded.plane.tokens["admin"]))
 
 
 def test_a_pod_whose_names_are_captured_passes(whole: Whole) -> None:
@@ -106,7 +177,7 @@ def test_56_a_stored_pod_copied_with_a_sidecar_of_its_own(whole: Whole) -> None:
     assert answer.json()["spec"]["initContainers"][0] == made
 
 
-@pytest.mark.parametrize("name", ["mca-identity", "mca-token"])
+@pytest.mark.parametrize("name", ["mca-identity", "mca-token", "mca-broker", "mca-members"])
 def test_56_a_reference_to_what_injection_will_add(whole: Whole, name: str) -> None:
     answer = whole.create("early", app={"volumeMounts": [{"name": name, "mountPath": "/a"}]})
     assert answer.status == 403, answer.body
