@@ -5,13 +5,13 @@ Owns what `mca cluster`, `mca tenant`, `mca route` and `mca status` do together 
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.controller.desk import CLUSTERS, Desk
 from tests.controller.scene import (
     ControllerProcess,
     Home,
@@ -22,71 +22,35 @@ from tests.controller.scene import (
     tenant_of,
 )
 from tests.controlplane import ControlPlane
-from tests.webhook.cli.test_entry import mca
 from webhook.admission.registration import build_registration
 from webhook.guards.rendering import render_manifests
 from webhook.guards.settings import GuardSettings
 
-CLUSTERS = "/apis/mca.io/v1alpha1/clusters"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAME = "west-1"
 
 
-class Desk:
-    """Where an admin of both clusters sits."""
+class Registered(NamedTuple):
+    """A desk from which `west-1` is registered, and what was told of that."""
 
-    def __init__(self, home: Home, west: ControlPlane, folder: Path) -> None:
-        self.home, self.west = home, west
-        planes = {"home": home.plane, "west": west}
-        configs = {
-            name: json.loads(plane.admin_kubeconfig().read_text()) for name, plane in planes.items()
-        }
-        document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": "home"}
-        document["contexts"] = [
-            {"name": name, "context": {"cluster": name, "user": name}} for name in planes
-        ]
-        for key in ("clusters", "users"):
-            document[key] = [{**config[key][0], "name": name} for name, config in configs.items()]
-        self.kubeconfig = folder / "desk.kubeconfig"
-        self.kubeconfig.write_text(json.dumps(document))
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return mca(*arguments, "--kubeconfig", str(self.kubeconfig))
-
-    def do(self, *arguments: str) -> str:
-        """It must work."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def cluster(self, name: str = NAME) -> dict[str, Any]:
-        found: dict[str, Any] = self.home.plane.request("GET", f"{CLUSTERS}/{name}").json()
-        return found
-
-    def reason(self, name: str, kind: str) -> tuple[str, str]:
-        condition = self.home.condition(f"{CLUSTERS}/{name}", kind)
-        return condition.get("status", ""), condition.get("reason", "")
-
-    def wait(self, name: str, kind: str, *expected: str) -> None:
-        poll(
-            lambda: self.reason(name, kind) == expected,
-            told=f"{name} {kind} is not {expected}",
-        )
-
-    def uid(self) -> str:
-        path = "/api/v1/namespaces/kube-system"
-        return str(self.home.plane.request("GET", path).json()["metadata"]["uid"])
+    desk: Desk
+    west: ControlPlane
+    told: str
 
 
 @pytest.fixture(scope="module")
-def desk(
+def registered(
     home: Home, west: ControlPlane, controller: ControllerProcess, tmp_path_factory: Any
-) -> Iterator[Desk]:
+) -> Iterator[Registered]:
     assert controller.leads()
-    desk = Desk(home, west, tmp_path_factory.mktemp("desk"))
-    desk.told = desk.do("cluster", "add", NAME, "--context", "west")  # type: ignore[attr-defined]
-    yield desk
+    desk = Desk(home, tmp_path_factory.mktemp("desk"), west=west)
+    yield Registered(desk, west, desk.do("cluster", "add", NAME, "--context", "west"))
     desk.do("cluster", "remove", NAME, "--context", "west", "--force")
+
+
+@pytest.fixture(scope="module")
+def desk(registered: Registered) -> Desk:
+    return registered.desk
 
 
 @pytest.fixture
@@ -98,25 +62,25 @@ def spare(desk: Desk) -> Iterator[Desk]:
             desk.home.plane.request("DELETE", f"{CLUSTERS}/{item['metadata']['name']}")
 
 
-def test_what_is_registered_is_usable_and_answers(desk: Desk) -> None:
-    told = desk.told  # type: ignore[attr-defined]
+def test_what_is_registered_is_usable_and_answers(registered: Registered) -> None:
+    desk, _, told = registered
     assert "west-1: clusterrole.rbac.authorization.k8s.io/mca-home-" in told
     assert "home: cluster.mca.io/west-1 created" in told
     assert "registered. usable: yes; answers: yes; guarded: no (GuardsMissing)" in told
     assert "it is not enforced" in told
-    status = desk.cluster()["status"]
+    status = desk.cluster(NAME)["status"]
     assert status["version"].startswith("v1.36")
     assert status["latencyMilliseconds"] >= 0
     assert desk.reason(NAME, "Accepted") == ("True", "SecretUsable")
 
 
-def test_its_credential_can_look_at_guards_and_do_nothing_else(desk: Desk) -> None:
+def test_its_credential_can_look_at_guards_and_do_nothing_else(registered: Registered) -> None:
+    desk, west, told = registered
     path = "/api/v1/namespaces/mca-system/secrets/mca-cluster-west-1"
     secret = desk.home.plane.request("GET", path).json()
     kubeconfig = json.loads(base64.b64decode(secret["data"]["kubeconfig"]))
     token = kubeconfig["users"][0]["user"]["token"]
-    assert token not in desk.told  # type: ignore[attr-defined]
-    west = desk.west
+    assert token not in told
     policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
     assert west.request("GET", policies, token=token).status == 200
     for closed in ("/api/v1/secrets", "/api/v1/namespaces", f"{RBAC}/roles", "/api/v1/pods"):
@@ -176,33 +140,35 @@ def test_where_it_stops_it_says_so_and_goes_on(desk: Desk) -> None:
     assert "on the member all stays: it is registered as west-1, too" in told
 
 
-def test_guards_make_a_member_guarded_and_a_change_ends_that(desk: Desk) -> None:
+def test_guards_make_a_member_guarded_and_a_change_ends_that(
+    desk: Desk, west: ControlPlane
+) -> None:
     settings = GuardSettings(image=f"mca@sha256:{'0' * 64}")
     address = {"url": "https://127.0.0.1:1"}
     registration = build_registration(
-        address, base64.b64encode(desk.west.ca_pem.encode()).decode(), ("mca-system",)
+        address, base64.b64encode(west.ca_pem.encode()).decode(), ("mca-system",)
     )
     everything = [*render_manifests(settings), registration]
     listed = {"apiVersion": "v1", "kind": "List", "items": everything}
-    desk.west.kubectl("apply", "-f", "-", input=json.dumps(listed))
+    west.kubectl("apply", "-f", "-", input=json.dumps(listed))
     try:
         desk.wait(NAME, "Enforced", "True", "Guarded")
         binding = "validatingadmissionpolicybinding/mca-exec"
         audit = json.dumps({"spec": {"validationActions": ["Audit"]}})
-        desk.west.kubectl("patch", binding, "--type=merge", "-p", audit)
+        west.kubectl("patch", binding, "--type=merge", "-p", audit)
         desk.wait(NAME, "Enforced", "False", "GuardsDiffer")
         message = desk.home.condition(f"{CLUSTERS}/{NAME}", "Enforced")["message"]
         assert "mca-exec: validationActions" in message
     finally:
-        desk.west.kubectl("delete", "-f", "-", input=json.dumps(listed))
+        west.kubectl("delete", "-f", "-", input=json.dumps(listed))
     desk.wait(NAME, "Enforced", "False", "GuardsMissing")
 
 
 def test_an_audience_that_opens_home_is_refused_and_nothing_is_shown_to_the_member(
-    spare: Desk,
+    spare: Desk, west: ControlPlane
 ) -> None:
     issuer = "https://kubernetes.default.svc.cluster.local"
-    desk, west = spare, spare.west
+    desk = spare
     listed = cluster_of("listed", west, audience={"name": "https://listed.example.com"})
     desk.home.apply(
         cluster_of("own", west),
@@ -226,12 +192,12 @@ def test_an_audience_that_opens_home_is_refused_and_nothing_is_shown_to_the_memb
         desk.wait(name, "Ready", "Unknown", "NotProbed")
 
 
-def test_secrets(spare: Desk) -> None:
+def test_secrets(spare: Desk, west: ControlPlane) -> None:
     desk, plane = spare, spare.home.plane
     desk.home.apply(
-        cluster_of("missing", desk.west, tokenRequest={"secretRef": {"name": "mca-cluster-none"}}),
-        cluster_of("shared", desk.west, tokenRequest={"secretRef": {"name": "mca-cluster-west-1"}}),
-        cluster_of("nobodys", desk.west, secretRef={"name": "mca-cluster-nobodys"}),
+        cluster_of("missing", west, tokenRequest={"secretRef": {"name": "mca-cluster-none"}}),
+        cluster_of("shared", west, tokenRequest={"secretRef": {"name": "mca-cluster-west-1"}}),
+        cluster_of("nobodys", west, secretRef={"name": "mca-cluster-nobodys"}),
     )
     desk.wait("shared", "Accepted", "False", "SecretShared")
     desk.wait("missing", "Accepted", "False", "SecretForbidden")
@@ -263,8 +229,10 @@ def test_secrets(spare: Desk) -> None:
     assert "not-a-token" not in json.dumps(desk.cluster("nobodys"))
 
 
-def test_a_member_that_is_gone_is_not_ready_and_stays_usable(spare: Desk) -> None:
-    document = cluster_of("gone", spare.west)
+def test_a_member_that_is_gone_is_not_ready_and_stays_usable(
+    spare: Desk, west: ControlPlane
+) -> None:
+    document = cluster_of("gone", west)
     document["spec"]["server"] = "https://127.0.0.1:1"
     spare.home.apply(document)
     spare.wait("gone", "Ready", "False", "Unreachable")
@@ -275,7 +243,9 @@ def test_a_member_that_is_gone_is_not_ready_and_stays_usable(spare: Desk) -> Non
     assert json.loads(spare.do("cluster", "list", "-o", "json"))["items"]
 
 
-def test_a_profile_becomes_a_cluster_and_never_brings_credentials(spare: Desk) -> None:
+def test_a_profile_becomes_a_cluster_and_never_brings_credentials(
+    spare: Desk, west: ControlPlane
+) -> None:
     desk, plane = spare, spare.home.plane
     plane.create_namespace("fleet")
     plane.create_namespace("team-x")
@@ -287,7 +257,7 @@ def test_a_profile_becomes_a_cluster_and_never_brings_credentials(spare: Desk) -
             "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ClusterProfile",
             "metadata": {"name": name}, "spec": spec,
         })  # fmt: skip
-        ca = base64.b64encode(desk.west.ca_pem.encode()).decode()
+        ca = base64.b64encode(west.ca_pem.encode()).decode()
         place = {"server": server, "certificate-authority-data": ca}
         extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "home"}}
         provider = {"name": "p", "cluster": {**place, "extensions": [extension]}}
@@ -298,7 +268,7 @@ def test_a_profile_becomes_a_cluster_and_never_brings_credentials(spare: Desk) -
             headers={"Content-Type": "application/merge-patch+json"},
         )
 
-    write("fleet", "west-p", desk.west.url)
+    write("fleet", "west-p", west.url)
     write("fleet", NAME, "https://elsewhere.example.com")
     write("team-x", "mine", "https://evil.example.com")
     desk.wait("west-p", "Accepted", "True", "AudienceProven")
@@ -306,7 +276,7 @@ def test_a_profile_becomes_a_cluster_and_never_brings_credentials(spare: Desk) -
     assert made["spec"]["credentials"] == {"audience": {}}
     assert made["metadata"]["annotations"] == {"mca.io/cluster-profile": "fleet/west-p"}
     # An admin's Cluster is not taken over, and nobody else's profile counts.
-    assert desk.cluster()["spec"]["server"] == desk.west.url
+    assert desk.cluster(NAME)["spec"]["server"] == west.url
     assert plane.request("GET", f"{CLUSTERS}/mine").status == 404
     write("fleet", "west-p", "https://moved.example.com")
     poll(lambda: desk.cluster("west-p")["spec"]["server"] == "https://moved.example.com")
@@ -316,8 +286,8 @@ def test_a_profile_becomes_a_cluster_and_never_brings_credentials(spare: Desk) -
     desk.wait("west-p", "Accepted", "False", "ProfileGone")
 
 
-def test_which_accounts_are_a_tenants(desk: Desk) -> None:
-    home, west = desk.home, desk.west
+def test_which_accounts_are_a_tenants(desk: Desk, west: ControlPlane) -> None:
+    home = desk.home
     home.apply(
         namespace_of("reg-a", "reg-acme"), tenant_of("reg-acme", "reg-a", clusters=[NAME]),
         tenant_of("reg-other", "reg-b"),
@@ -347,11 +317,11 @@ def test_which_accounts_are_a_tenants(desk: Desk) -> None:
     desk.do(*allow, "reg-acme", "-n", "reg-a", "--service-account", "flux", "--adopt")
 
 
-def test_route_test_tells_where_a_call_goes(desk: Desk, tmp_path: Path) -> None:
+def test_route_test_tells_where_a_call_goes(desk: Desk, tmp_path: Path, west: ControlPlane) -> None:
     home = desk.home
     home.apply(
         namespace_of("reg-r", "reg-route"), tenant_of("reg-route", "reg-r", clusters=["own-r"]),
-        cluster_of("own-r", desk.west),
+        cluster_of("own-r", west),
     )  # fmt: skip
     desk.wait("own-r", "Accepted", "True", "AudienceProven")
     poll(lambda: (home.policy("reg-r") or {}).get("tenant"))
@@ -361,7 +331,7 @@ def test_route_test_tells_where_a_call_goes(desk: Desk, tmp_path: Path) -> None:
     file.write_text(json.dumps(route_of("reg-r", "maps", "own-r")))
     told = desk.do(*test, "-f", str(file), "list", "configmaps")
     assert told.startswith("served by own-r: route maps")
-    assert f"own-r: {desk.west.url}; usable: yes" in told
+    assert f"own-r: {west.url}; usable: yes" in told
     assert (
         home.plane.request("GET", "/apis/mca.io/v1alpha1/namespaces/reg-r/routes").json()["items"]
         == []
@@ -402,8 +372,10 @@ def test_tenants_and_the_whole_at_a_glance(desk: Desk) -> None:
     ]  # fmt: skip
 
 
-def test_remove_asks_closes_first_and_takes_away_what_add_made(desk: Desk) -> None:
-    west, home = desk.west, desk.home
+def test_remove_asks_closes_first_and_takes_away_what_add_made(
+    desk: Desk, west: ControlPlane
+) -> None:
+    home = desk.home
     home.apply(namespace_of("reg-z", "reg-end"), tenant_of("reg-end", "reg-z", clusters=["west-9"]))
     before = set(list_made(west))
     # Of a server that is registered once more, the member keeps what both need.

@@ -12,7 +12,7 @@ from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, tell
 from webhook.cli.cluster import EXIT_FAILED
 from webhook.cli.cluster.allowing import Allowance, Allowing
-from webhook.cli.cluster.options import add_home_options, add_name
+from webhook.cli.cluster.options import add_home_options, add_name, parse_account, parse_role
 from webhook.cli.cluster.steps import StepError
 from webhook.cli.install.options import parse_namespace
 from webhook.kube import KubeError, open_kubeconfig
@@ -82,11 +82,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="the same on both clusters",
     )  # fmt: skip
     who.add_argument(
-        "--service-account", metavar="NAME", type=parse_namespace, action="append", default=[],
+        "--service-account", metavar="NAME", type=parse_account, action="append", default=[],
         help=f"may be given again; else {_USUAL}",
     )  # fmt: skip
     who.add_argument(
-        "--role", metavar="NAME", type=parse_namespace,
+        "--role", metavar="NAME", type=parse_role,
         help="a ClusterRole that they get there: view, edit, …",
     )  # fmt: skip
     who.add_argument(

@@ -3,11 +3,12 @@
 import argparse
 import re
 
-from sidecar.policy.fields import DNS_LABEL
+from sidecar.policy.fields import DNS_LABEL, DNS_SUBDOMAIN
 from webhook.cli.install.options import parse_namespace
 from webhook.install.settings import NAMESPACE
 
 _RESERVED = "mca-"
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,200}")
 _LABEL = re.compile(r"[A-Za-z0-9./_-]{1,317}=[A-Za-z0-9._-]{0,63}")
 
 
@@ -36,6 +37,20 @@ def parse_cluster_name(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is no name of a Cluster: a-z, 0-9 and -")
     if text == "home" or text.startswith(_RESERVED):
         raise argparse.ArgumentTypeError(f"{text!r} is reserved: take another name")
+    return text
+
+
+def parse_account(text: str) -> str:
+    """As a service account can be called."""
+    if DNS_SUBDOMAIN.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no service account's name")
+    return text
+
+
+def parse_role(text: str) -> str:
+    """As a ClusterRole can be called; it must stand in a path as it is."""
+    if _ROLE.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a ClusterRole")
     return text
 
 
