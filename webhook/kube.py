@@ -245,6 +245,8 @@ class Kube:
             told = f"certificate verify failed: {cause.verify_message}"
         elif isinstance(cause, TimeoutError):
             told = "timed out"
+        elif isinstance(cause, ValueError):  # where the length of a chunk should be
+            told = "the connection broke off"
         else:
             told = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         return KubeError(0, "", f"{self.server}: {told}")
