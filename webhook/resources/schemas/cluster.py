@@ -17,8 +17,13 @@ from webhook.resources.schemas.status import conditions, counter, observed_gener
 
 # The sidecar reads 256 KiB of base64.
 _MAX_BUNDLE: Final = 131_072
-_HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
-_SERVER: Final = rf"^https://({_HOST}|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?$"
+_HOST_LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
+# Ports up to 65535.
+_PORT: Final = (
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_SERVER: Final = rf"^https://({_HOST}|\[[0-9A-Fa-f:.]+\])(:{_PORT})?$"
 _FORMS: Final = ("audience", "tokenRequest", "secretRef")
 _MAX_SEATS: Final = 65_535
 

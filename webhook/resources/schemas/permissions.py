@@ -11,11 +11,14 @@ from webhook.resources.schemas.selectors import (
     callers,
     groups,
     objects,
+    paths,
     resources,
     verbs,
 )
 
 _MAX_CALLS = 1_000_000
+# Not a number: those without a name are called by theirs.
+_LETTER_FIRST = "^[a-z]([a-z0-9.-]*[a-z0-9])?$"
 _RULE_NAME = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 
 
@@ -35,12 +38,7 @@ def permission() -> RawDocument:
             "resources": resources(),
             **objects(),
             **callers(),
-            "nonResourcePaths": array(
-                "Paths that are no resources, or patterns with *.",
-                text("A path.", most=253, pattern="^[/*][!-)*+-~]*$"),
-                64,
-                least=1,
-            ),
+            "nonResourcePaths": paths(),
         },
         ("name", "effect", "verbs"),
         rule(
@@ -56,11 +54,27 @@ def permission() -> RawDocument:
     )
 
 
-def cluster_resource() -> RawDocument:
+def cluster_resources() -> RawDocument:
+    """Kinds without namespaces."""
+    listed = array("Kinds without namespaces that they may reach.", _cluster_resource(), 200)
+    return listed | {
+        "x-kubernetes-validations": [
+            rule(
+                "self.all(a, !has(a.name) || "
+                "self.filter(b, has(b.name) && b.name == a.name).size() == 1)",
+                "names are unique",
+            )
+        ]
+    }
+
+
+def _cluster_resource() -> RawDocument:
     return fields(
         "Objects without a namespace.",
         {
-            "name": _name(),
+            "name": text(
+                "Its name; left out: its place in the list.", most=63, pattern=_LETTER_FIRST
+            ),
             "verbs": verbs("Verbs, of which one must be the call's."),
             "groups": groups(),
             "resources": resources(),

@@ -6,6 +6,7 @@ say it; what they let through is judged again when it is read. Must not know who
 
 from typing import Final
 
+from sidecar.policy.globs import MAX_GLOB, MAX_STARS
 from webhook.resources.meta import RawDocument
 from webhook.resources.schemas.forms import array, choice, fields, label, rule, text, unique, whole
 
@@ -13,6 +14,7 @@ VERBS: Final = ("get", "list", "watch", "create", "update", "patch", "delete", "
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 MAX_RESOURCES: Final = 64
 MAX_GLOBS: Final = 64
+_PATH: Final = "!-)+-~"
 
 _KIND: Final = "[a-z0-9]([a-z0-9_.:-]*[a-z0-9])?"
 _RESOURCE: Final = rf"^(\*|{_KIND}(/(\*|{_KIND}))?|\*/{_KIND})$"
@@ -127,9 +129,29 @@ def leases_without_stand_ins() -> RawDocument:
     )
 
 
+def paths() -> RawDocument:
+    """Paths that are no resources."""
+    rest = _glob(_PATH, MAX_STARS - 1)
+    items = text(
+        f"A path, or a pattern with at most {MAX_STARS} *.",
+        most=MAX_GLOB,
+        pattern=rf"^(/{_glob(_PATH, MAX_STARS)}|\*{rest})$",
+    )
+    return array("Paths that are no resources.", items, MAX_GLOBS, least=1)
+
+
 def _globs(description: str, characters: str) -> RawDocument:
-    items = text("A name, or a pattern with *.", most=_LONGEST, pattern=f"^[*{characters}]+$")
+    items = text(
+        f"A name, or a pattern with at most {MAX_STARS} *.",
+        most=MAX_GLOB,
+        minLength=1,
+        pattern=f"^{_glob(characters, MAX_STARS)}$",
+    )
     return array(description, items, MAX_GLOBS, least=1)
+
+
+def _glob(characters: str, stars: int) -> str:
+    return rf"[{characters}]*(\*[{characters}]*){{0,{stars}}}"
 
 
 def _whole_leases() -> RawDocument:

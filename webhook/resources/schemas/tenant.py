@@ -13,7 +13,7 @@ from webhook.resources.schemas.forms import (
     texts,
     unique,
 )
-from webhook.resources.schemas.permissions import cluster_resource, limits, permission
+from webhook.resources.schemas.permissions import cluster_resources, limits, permission
 from webhook.resources.schemas.provision import expression, provision_fields
 from webhook.resources.schemas.route import route_fields
 from webhook.resources.schemas.selectors import leases_without_stand_ins
@@ -66,9 +66,7 @@ def _spec() -> RawDocument:
                 500,
                 "name",
             ),
-            "clusterResources": array(
-                "Kinds without namespaces that they may reach.", cluster_resource(), 200
-            ),
+            "clusterResources": cluster_resources(),
             "limits": limits(),
             "routes": keyed(
                 "Routes of the admin's, which come before all Routes in the namespaces.",
