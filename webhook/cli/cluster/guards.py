@@ -99,18 +99,23 @@ def tell_guards(there: GuardSettings | None, account: str, context: str) -> None
     """What it means that they are not there, or do not know the account."""
     if there is not None and account in there.controllers:
         return
-    install = f"mca install --context {context} --controller {account} --sidecar-image … …"
+    install = (
+        f"  mca install --context {context} --sidecar-image … --control-image … \\",
+        f"    --controller {account}",
+    )
     if there is None:
         _say(
             "the member has no guards and no webhook of MCA: it is not enforced. Whoever may",
             "create pods there can use its service accounts, so routes of tenants with a boundary",
             "lead no pods, workloads, secrets or service accounts to it. To change that, run this",
-            f"again with --sidecar-image and --control-image, or {install}",
+            "again with --sidecar-image and --control-image, or",
+            *install,
         )
     else:
         _say(
             f"the guards there do not know {account}: in enforced namespaces it gets no tokens and",
-            f"writes nothing. {install}",
+            "writes nothing. To change that:",
+            *install,
         )
 
 

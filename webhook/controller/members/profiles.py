@@ -61,7 +61,7 @@ def parse_profile(document: RawDocument) -> Profile | Invalid:
 def build_cluster(profile: Profile) -> RawDocument:
     """The Cluster as it is made. Its tokens open nothing before the member is told to trust them.
 
-    Who then wants other credentials gives them to the Cluster.
+    Who wants other credentials makes the Cluster before, with the annotation of its profile.
     """
     document = build_place(profile)
     document["spec"]["credentials"] = {"audience": {}}
