@@ -24,6 +24,8 @@ SPEC: dict[str, Any] = {
 }
 # Of a tenant with this, and of its namespace.
 PARTS = 11
+# The least that its end takes: no access, no namespace, no finalizer.
+LEAVES = 3
 _OF_THE_SERVER = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 
 
@@ -68,8 +70,9 @@ def _strip(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def provision(home: Home, name: str) -> None:
-    home.make_tenant(name, **SPEC, namespaces={"names": [name], "create": True})
+def provision(home: Home, name: str, reclaim: str = "retain") -> None:
+    choice = {"names": [name], "create": True, "reclaim": reclaim}
+    home.make_tenant(name, **SPEC, namespaces=choice)
 
 
 def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) -> None:
@@ -102,6 +105,37 @@ def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) ->
                 )
         finally:
             controller.kill()
+
+
+def test_killed_after_each_write_of_its_end_nothing_is_left(home: Home, tmp_path: Path) -> None:
+    """Access, the namespace that it made, and at last the finalizer."""
+    with Interruption(home.plane) as proxy:
+        controller = Controller(home, tmp_path, proxy.url)
+        controller.start()
+        try:
+            for number in itertools.count(1):
+                name = f"leave{number}"
+                gone = functools.partial(is_gone, home, name)
+                provision(home, name, reclaim="delete")
+                home.wait(lambda name=name: home.is_ready(name), "provisioned")  # type: ignore[misc]
+                proxy.count(name, number, controller.kill)
+                assert home.send("DELETE", f"{TENANTS_PATH}/{name}") == 200
+                home.wait(lambda gone=gone: proxy.is_dead or gone(), f"write {number}")  # type: ignore[misc]
+                if not proxy.is_dead:
+                    assert number > LEAVES
+                    return
+                proxy.revive()
+                controller.start()
+                home.wait(gone, f"killed after write {number}")
+        finally:
+            controller.kill()
+
+
+def is_gone(home: Home, name: str) -> bool:
+    """With the part of Kubernetes that empties namespaces."""
+    home.finalize(name)
+    paths = (f"/api/v1/namespaces/{name}", f"{TENANTS_PATH}/{name}")
+    return not any(map(home.get, paths))
 
 
 def ends_as(home: Home, name: str, expected: dict[str, Any]) -> bool:
