@@ -47,6 +47,7 @@ class Queue:
         self._due: dict[str, float] = {}  # what counts of `_later`
         self._failures: dict[str, int] = {}
         self._closed = False
+        self._timed = False  # a worker waits for the next time of `_later`
 
     def __len__(self) -> int:
         """How many wait for a worker; not those that wait for their time."""
@@ -64,8 +65,7 @@ class Queue:
                 self._bring_due()
                 if self._waiting:
                     return self._take()
-                pause = max(0.0, self._later[0][0] - self._clock()) if self._later else None
-                self._changed.wait(pause)
+                self._sleep()
             return None
 
     def finish(self, key: str, again_s: float | None = None) -> None:
@@ -107,6 +107,15 @@ class Queue:
             keys[key] = self._clock()
             self._changed.notify()
 
+    def _sleep(self) -> None:
+        """One worker looks at the clock, the others sleep until there is something."""
+        if self._later and not self._timed:
+            self._timed = True
+            self._changed.wait(max(0.0, self._later[0][0] - self._clock()))
+            self._timed = False
+        else:
+            self._changed.wait()
+
     def _take(self) -> Taken:
         group, keys = next(iter(self._waiting.items()))
         key, since = keys.popitem(last=False)
@@ -115,6 +124,8 @@ class Queue:
         else:
             del self._waiting[group]
         self._taken[key] = False
+        if self._later and not self._timed:
+            self._changed.notify()  # it was this one that looked at the clock
         return Taken(key, max(0.0, self._clock() - since))
 
     def _give_back(self, key: str, pause_s: float | None) -> None:
@@ -126,11 +137,13 @@ class Queue:
 
     def _postpone(self, key: str, due: float) -> None:
         self._due[key] = due
+        sooner = not self._later or due < self._later[0][0]
         heapq.heappush(self._later, (due, key))
         if len(self._later) > 2 * len(self._due) + _STALE:
             self._later = [(due, key) for key, due in self._due.items()]
             heapq.heapify(self._later)
-        self._changed.notify()
+        if sooner:
+            self._changed.notify_all()
 
     def _bring_due(self) -> None:
         now = self._clock()

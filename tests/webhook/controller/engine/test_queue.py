@@ -159,3 +159,31 @@ def test_a_worker_is_woken_by_a_key_by_time_and_by_the_end() -> None:
     worker.join(10)
     assert not worker.is_alive()
     assert taken == ["a", "a"]
+
+
+def test_workers_that_wait_are_woken_for_the_soonest_time() -> None:
+    """Only one of them looks at the clock; what is due sooner than it thought is not late."""
+    queue = Queue(lambda _: "")
+    done: list[str] = []
+    finished = threading.Event()
+
+    def work() -> None:
+        while (found := queue.take()) is not None:
+            first = found.key not in done
+            done.append(found.key)
+            queue.finish(found.key, {"late": 30.0, "soon": 0.05}[found.key] if first else None)
+            if done.count("soon") == 2:
+                finished.set()
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    queue.add("late")
+    while len(done) < 1:
+        threading.Event().wait(0.001)
+    queue.add("soon")
+    assert finished.wait(10)
+    queue.close()
+    for worker in workers:
+        worker.join(10)
+    assert done == ["late", "soon", "soon"]
