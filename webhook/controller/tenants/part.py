@@ -9,7 +9,7 @@ from webhook.controller.compiling.tenant_verdict import judge_tenant
 from webhook.controller.compiling.verdicts import Verdict
 from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.world import Kept, World
-from webhook.controller.members.credentials import MemberAccess
+from webhook.controller.members.part import open_access
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.farewell import Farewell
 from webhook.controller.tenants.following import Following, list_holders
@@ -60,8 +60,7 @@ class Provisioning:
         self._following = Following(world)
         self._applier = Applier(world.writer)
         self._teller = Teller(world.writer, world.events)
-        access = MemberAccess(world.kube, world.settings.namespace, self._find_cluster)
-        self._members = Members(world, access.open, self._list_servers)
+        self._members = Members(world, open_access(world).open, self._list_servers)
         self._farewell = Farewell(world, self._applier, self._teller, self._members)
 
     def part(self) -> Part:

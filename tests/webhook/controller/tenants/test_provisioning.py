@@ -142,6 +142,18 @@ def test_a_namespace_is_adopted_only_by_an_admins_label(home: Home) -> None:
     assert home.get(BINDING.path("before", "mca-profile-standard")) is None
 
 
+def test_labels_that_an_admin_has_set_otherwise_stay_and_are_named(home: Home) -> None:
+    labels = {LABEL_TENANT: "stubborn", "mca.io/injection": "disabled"}
+    body = {"metadata": {"name": "stubborn", "labels": labels}}
+    home.plane.create("/api/v1/namespaces", body)
+    path = make(home, "stubborn")
+    home.wait(lambda: home.fails("stubborn", "Namespaces").startswith("Conflict"))
+    assert "mca.io/injection" in home.fails("stubborn", "Namespaces")
+    assert home.fails("stubborn", "Access").startswith("Waiting")
+    home.merge(path, {"metadata": {"labels": {"mca.io/injection": None}}})
+    home.wait(lambda: home.is_ready("stubborn"), "once it is out of the way")
+
+
 def test_what_others_made_is_not_taken_and_access_waits(home: Home) -> None:
     home.plane.create_namespace("foreign")
     home.plane.create(
