@@ -107,6 +107,40 @@ def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) ->
             controller.kill()
 
 
+def test_a_start_writes_nothing_where_all_is_as_stated(home: Home, tmp_path: Path) -> None:
+    """Whatever API servers fill in, and however they spell a quantity."""
+    odd = {
+        "quota": {"requests.cpu": "4000m", "requests.memory": "1024Mi", "pods": "010"},
+        "containerLimits": [
+            {"type": "Container", "max": {"cpu": "2000m"}, "min": {"memory": "4096Ki"}},
+            {"type": "Pod", "max": {"cpu": "4.0"}},
+        ],
+        "network": {
+            "isolate": True,
+            "allow": {
+                "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 80}]}],
+                "egress": [{"ports": [{"port": 443, "endPort": 444}]}, {}],
+            },
+        },
+    }
+    with Interruption(home.plane) as proxy:
+        controller = Controller(home, tmp_path, proxy.url)
+        controller.start()
+        try:
+            home.make_tenant("still", **SPEC | odd, namespaces={"names": ["still"], "create": True})
+            home.wait(lambda: home.is_ready("still"), lambda: home.conditions("still"))
+            controller.kill()
+            proxy.count("still", 0, controller.kill)
+            controller.start()
+            # It stands behind all others in the queue.
+            provision(home, "zealous")
+            home.wait(lambda: home.is_ready("zealous"))
+            written = [told for told in proxy.writes if "/still" in told]
+            assert [told for told in written if not told.endswith("/status")] == []
+        finally:
+            controller.kill()
+
+
 def test_killed_after_each_write_of_its_end_nothing_is_left(home: Home, tmp_path: Path) -> None:
     """Access, the namespace that it made, and at last the finalizer."""
     with Interruption(home.plane) as proxy:
