@@ -68,7 +68,7 @@ class Policies:
             return None
         compiled = self._compile(meta, routes)
         if wanted:
-            self._say_what_is_lacking(meta, compiled)
+            self._say_whose(meta)
             self._put(self.maps, meta, build_map(namespace, compiled.revision, compiled.content))
             self._put(self.bindings, meta, build_binding(namespace))
         return self.status.tell(namespace, compiled.routes)
@@ -94,11 +94,12 @@ class Policies:
             )
         )
 
-    def _say_what_is_lacking(self, meta: Meta, compiled: Compiled) -> None:
-        if compiled.tenant:
+    def _say_whose(self, meta: Meta) -> None:
+        """A namespace that is closed; what else is wrong with a Tenant, that tells itself."""
+        denied = self.holdings.judge(meta).denied
+        if denied:
             regarding = Regarding("v1", "Namespace", meta.name, uid=meta.uid)
-            told = "; ".join(compiled.tenant)
-            self.world.events.tell(regarding, "PolicyIncomplete", told, warning=True)
+            self.world.events.tell(regarding, "NamespaceClosed", denied, warning=True)
 
     def _put(self, places: Places, meta: Meta, wanted: Wanted) -> None:
         try:
