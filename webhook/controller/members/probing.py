@@ -11,13 +11,23 @@ from typing import Final, NamedTuple
 
 from webhook.enforcement.guarded import REGISTRATION, Lack, Stored, find_lack
 from webhook.kube import Kube, KubeError, RawDocument
-from webhook.resources.meta import documents, mapping
+from webhook.resources.meta import documents, read_meta
 
 _CALL_S: Final = 5.0
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_POLICIES: Final = "validatingadmissionpolicies"
+_BINDINGS: Final = "validatingadmissionpolicybindings"
+_REGISTERED: Final = f"{_ADMISSION}/mutatingwebhookconfigurations/{REGISTRATION}"
 _OURS: Final = "app.kubernetes.io/name=mca"
+_JSON: Final = "application/json"
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _VERSION: Final = re.compile(r"v[0-9]+\.[0-9]+[0-9A-Za-z.+-]{0,60}")
 _SHOWN: Final = 300
+
+
+# By uid and version of each object: what has not changed is not compared again.
+Mark = tuple[tuple[str, str], ...]
 
 
 class Answered(NamedTuple):
@@ -47,18 +57,28 @@ def probe(kube: Kube, clock: Callable[[], float] = time.monotonic) -> Answered |
     return Answered(version, round((clock() - began) * 1000))
 
 
+def fetch_mark(kube: Kube) -> Mark | Failed:
+    """Of what there is of guards and webhook: a third of the work of fetching it."""
+    try:
+        listed = [*_list(kube, _POLICIES, _METADATA_LIST), *_list(kube, _BINDINGS, _METADATA_LIST)]
+        registration = _find(kube, _REGISTERED, _METADATA)
+    except KubeError as error:
+        return _read_guard_failure(error)
+    metas = [read_meta(each) for each in (*listed, *([registration] if registration else ()))]
+    return tuple((meta.uid, meta.resource_version) for meta in metas)
+
+
 def fetch_guards(kube: Kube) -> Stored | Failed:
     """What there is of guards and webhook."""
     try:
-        policies = _list(kube, "validatingadmissionpolicies")
-        bindings = _list(kube, "validatingadmissionpolicybindings")
-        registration = _find(kube, f"{_ADMISSION}/mutatingwebhookconfigurations/{REGISTRATION}")
+        # Of a shape that comparing can rely on: a member may answer anything.
+        policies, bindings = (
+            tuple(item for item in _list(kube, plural) if isinstance(item.get("spec"), dict))
+            for plural in (_POLICIES, _BINDINGS)
+        )
+        return Stored(policies, bindings, _find(kube, _REGISTERED))
     except KubeError as error:
-        if error.status == HTTPStatus.FORBIDDEN:
-            told = "its guards may not be looked at: run mca cluster add again"
-            return Failed("GuardsForbidden", told)
-        return _read_failure(error)
-    return Stored(policies, bindings, registration)
+        return _read_guard_failure(error)
 
 
 def judge_guards(stored: Stored) -> Lack | None:
@@ -69,25 +89,27 @@ def judge_guards(stored: Stored) -> Lack | None:
         return Lack("GuardsDiffer", f"what it has cannot be read ({type(error).__name__})")
 
 
-def _list(kube: Kube, plural: str) -> tuple[RawDocument, ...]:
-    path = f"{_ADMISSION}/{plural}"
-    answer = kube.request("GET", path, query={"labelSelector": _OURS}, timeout_s=_CALL_S)
-    # Of a shape that comparing can rely on: a member may answer anything.
-    return tuple(
-        item
-        for item in documents(answer.document.get("items"))
-        if isinstance(mapping(item.get("metadata")).get("name"), str)
-        and isinstance(item.get("spec"), dict)
-    )
+def _list(kube: Kube, plural: str, accept: str = _JSON) -> tuple[RawDocument, ...]:
+    path, query = f"{_ADMISSION}/{plural}", {"labelSelector": _OURS}
+    answer = kube.request("GET", path, query=query, accept=accept, timeout_s=_CALL_S)
+    return tuple(item for item in documents(answer.document.get("items")) if read_meta(item).name)
 
 
-def _find(kube: Kube, path: str) -> RawDocument | None:
+def _find(kube: Kube, path: str, accept: str = _JSON) -> RawDocument | None:
     try:
-        return kube.request("GET", path, timeout_s=_CALL_S).document
+        return kube.request("GET", path, accept=accept, timeout_s=_CALL_S).document
     except KubeError as error:
         if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise
+
+
+def _read_guard_failure(error: KubeError) -> Failed:
+    if error.status == HTTPStatus.FORBIDDEN:
+        return Failed(
+            "GuardsForbidden", "its guards may not be looked at: run mca cluster add again"
+        )
+    return _read_failure(error)
 
 
 def _read_failure(error: KubeError) -> Failed:

@@ -15,7 +15,7 @@ from webhook.controller.engine.world import Kept
 from webhook.controller.members.acceptance import Held, Surroundings, judge, may_prove
 from webhook.controller.members.credentials import MemberAccess
 from webhook.controller.members.opening import Bearer, Login, find_address, open_member
-from webhook.controller.members.probing import Failed, fetch_guards, judge_guards, probe
+from webhook.controller.members.probing import Failed, fetch_guards, fetch_mark, judge_guards, probe
 from webhook.controller.members.standing import (
     Standing,
     begin,
@@ -26,7 +26,7 @@ from webhook.controller.members.standing import (
     note_probe,
     render_facts,
 )
-from webhook.enforcement.guarded import Lack, Stored
+from webhook.enforcement.guarded import Stored
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.clusters import ACCEPTED, Cluster
 from webhook.resources.conditions import Condition, apply_status, now_text
@@ -61,13 +61,18 @@ class Members:
         """Look at one member; after how many seconds to look again."""
         seen = self.find(name)
         if seen is None or seen.value.meta.deleting:
-            self._standings.pop(name, None)
+            self._forget(name)
             return None
         if isinstance(seen.value, Invalid):
-            self._standings.pop(name, None)
+            self._forget(name)
             self._refuse(seen.value, seen.document)
             return None
         return self._look(seen.value, seen.document)
+
+    def _forget(self, name: str) -> None:
+        standing = self._standings.pop(name, None)
+        if standing is not None:
+            standing.close()
 
     def _refuse(self, invalid: Invalid, document: RawDocument) -> None:
         generation = invalid.meta.generation
@@ -81,10 +86,13 @@ class Members:
         mark = (cluster.meta.uid, cluster.meta.generation)
         standing = self._standings.get(cluster.name)
         if standing is None or standing.mark != mark:
+            self._forget(cluster.name)
             standing = self._standings[cluster.name] = begin(cluster, document)
         accepted = self._judge(cluster, standing, document)
         if accepted.status is not True:
             standing.ready = standing.enforced = None
+            standing.guards_mark = ()
+            standing.close()
             self._settle(cluster, standing, accepted, document)
             return self._pause(_AFTER_FAILURE_S if accepted.status is None else self.probe_s)
         if not cluster.accepted:
@@ -124,17 +132,22 @@ class Members:
 
     def _ask(self, cluster: Cluster, standing: Standing) -> None:
         try:
-            kube = open_member(find_address(cluster), self._find_login(cluster, standing))
+            kube = self._open(cluster, standing)
         except KubeError as error:
             note_probe(standing, Failed("CredentialUnusable", str(error)), self.wall())
             return
-        try:
-            note_probe(standing, probe(kube), self.wall())
-            if not standing.failures and self.clock() >= standing.guards_due:
-                note_guards(standing, _find_lack(kube))
-                standing.guards_due = self.clock() + _GUARDS_EVERY * self.probe_s
-        finally:
-            kube.close()
+        note_probe(standing, probe(kube), self.wall())
+        if not standing.failures and self.clock() >= standing.guards_due:
+            _look_at_guards(kube, standing)
+            standing.guards_due = self.clock() + _GUARDS_EVERY * self.probe_s
+
+    def _open(self, cluster: Cluster, standing: Standing) -> Kube:
+        """The connection of before, as long as the same is shown."""
+        login = self._find_login(cluster, standing)
+        if standing.kube is None or standing.login != login:
+            standing.close()
+            standing.kube, standing.login = open_member(find_address(cluster), login), login
+        return standing.kube
 
     def _find_login(self, cluster: Cluster, standing: Standing) -> Login:
         if cluster.audience:
@@ -172,9 +185,17 @@ class Members:
         return min(seconds, self.probe_s) * _SPREAD.uniform(0.9, 1.1)
 
 
-def _find_lack(kube: Kube) -> Lack | Failed | None:
+def _look_at_guards(kube: Kube, standing: Standing) -> None:
+    mark = fetch_mark(kube)
+    known = standing.enforced is not None and standing.enforced.reason != "GuardsForbidden"
+    if mark == standing.guards_mark and known:
+        return
+    if isinstance(mark, Failed):
+        note_guards(standing, mark)
+        return
     found = fetch_guards(kube)
-    return judge_guards(found) if isinstance(found, Stored) else found
+    note_guards(standing, judge_guards(found) if isinstance(found, Stored) else found)
+    standing.guards_mark = mark if isinstance(found, Stored) else ()
 
 
 def _read_time(document: RawDocument) -> float:

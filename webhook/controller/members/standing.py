@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from webhook.controller.members.acceptance import Held, Proof, Verdict
-from webhook.controller.members.probing import Answered, Failed
+from webhook.controller.members.opening import Login
+from webhook.controller.members.probing import Answered, Failed, Mark
 from webhook.enforcement.guarded import Lack
+from webhook.kube import Kube
 from webhook.resources.clusters import ACCEPTED, ENFORCED, READY, Cluster
 from webhook.resources.conditions import Condition, now_text, read_conditions, same_conditions
 from webhook.resources.meta import RawDocument, mapping
@@ -35,6 +37,15 @@ class Standing:
     probed_at: float = 0.0  # by the wall clock
     probe_due: float = 0.0  # these two by the monotonic one
     guards_due: float = 0.0
+    guards_mark: Mark = ()  # what was compared last
+    login: Login | None = None  # what `kube` shows
+    kube: Kube | None = None  # kept open: a handshake is most of a probe
+
+    def close(self) -> None:
+        """Let go of the member."""
+        if self.kube is not None:
+            self.kube.close()
+        self.kube = self.login = None
 
 
 def begin(cluster: Cluster, document: RawDocument) -> Standing:
