@@ -142,7 +142,10 @@ def test_what_people_have_stated_outlives_the_chart(site: Site) -> None:
         f"{CUSTOM}/namespaces/default/routes/jobs": {
             "kind": "Route",
             "metadata": {"name": "jobs"},
-            "spec": {"match": [{"resources": ["jobs"]}], "to": {"members": [{"cluster": "eu-1"}]}},
+            "spec": {
+                "match": [{"groups": ["batch"], "resources": ["jobs"]}],
+                "to": {"members": [{"cluster": "eu-1"}]},
+            },
         },
     }
     wait_until(lambda: site.plane.request("GET", f"{CUSTOM}/routes").status == 200)

@@ -125,7 +125,11 @@ def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> No
 def count_pods(running: Running, image: str) -> int:
     """Of the webhook, that put in this sidecar."""
     sets = running.site.get("/apis/apps/v1/namespaces/mca-system/replicasets")["items"]
-    return sum(each["status"]["replicas"] for each in sets if image in str(each["spec"]))
+    return sum(
+        each["status"]["replicas"]
+        for each in sets
+        if image in str(each["spec"]) and each["metadata"]["name"].startswith("mca-webhook-")
+    )
 
 
 def read_bundles(running: Running) -> list[str]:

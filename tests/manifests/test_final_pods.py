@@ -462,6 +462,10 @@ NEAR_MISSES: dict[str, list[Change]] = {
     "the image before an upgrade": [sidecar(image=PREVIOUS)],
     "home alone before an upgrade": [sidecar(image=PREVIOUS), by_home_alone],
     "a member": [with_member(), tell(MCA_MEMBERS=EU)],
+    "a member by another name": [
+        with_member(),
+        tell(MCA_MEMBERS=EU.replace("}", ',"tlsServerName":"kubernetes.default.svc"}')),
+    ],
     "two members": [with_member(), tell(MCA_MEMBERS=f"{EU[:-1]},{EU[1:]}")],
     "all that it may be told": [
         sidecar(

@@ -13,7 +13,8 @@ from tests.node.node import Node
 from tests.node.product import CONTROL, SIDECAR, Product, build_product
 
 NAMESPACE = "mca-system"
-DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mca-webhook"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+DEPLOYMENT = f"{DEPLOYMENTS}/mca-webhook"
 TIMEOUT_S = 120
 
 

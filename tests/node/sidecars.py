@@ -11,9 +11,11 @@ from typing import Any
 from sidecar.identity import KEY_FILE, SEED_FILE
 from tests.node.node import Node
 from webhook.admission.names import (
+    BROKER_VOLUME,
     IDENTITY_VOLUME,
     LABEL_BOUNDARY,
     LABEL_INJECTION,
+    MEMBERS_VOLUME,
     TOKEN_VOLUME,
 )
 
@@ -81,13 +83,19 @@ def search(
 def read_secrets(uid: str) -> list[bytes]:
     """What the sidecar of that pod has and nobody else may: as the kubelet of this machine sees it.
 
-    Its real token, its private key, the seed of the tokens that it gives out; none without sidecar.
+    Its real tokens, its private key, the seed of what it gives out; none without sidecar.
     """
     volumes = Path("/var/lib/kubelet/pods", uid, "volumes")
     identity = volumes / "kubernetes.io~empty-dir" / IDENTITY_VOLUME
     if not identity.exists():
         return []
-    token = volumes / "kubernetes.io~projected" / TOKEN_VOLUME / "token"
+    projected = volumes / "kubernetes.io~projected"
+    tokens = {
+        path.read_bytes()
+        for name in (TOKEN_VOLUME, BROKER_VOLUME, MEMBERS_VOLUME)
+        for pattern in ("token", "*/token")
+        for path in (projected / name).glob(pattern)
+    }
     # The line before says only what it is.
     key = (identity / KEY_FILE).read_bytes().splitlines()[1]
-    return [key, (identity / SEED_FILE).read_bytes(), token.read_bytes()]
+    return [key, (identity / SEED_FILE).read_bytes(), *tokens]

@@ -83,7 +83,13 @@ def keep_member(document: RawDocument) -> Member | None:
     cluster = parse_cluster(document)
     if isinstance(cluster, Invalid) or not cluster.accepted or not cluster.audience:
         return None
-    return Member(cluster.name, cluster.server, cluster.ca_digest, cluster.audience)
+    return Member(
+        cluster.name,
+        cluster.server,
+        cluster.ca_digest,
+        cluster.audience,
+        cluster.tls_server_name,
+    )
 
 
 def keep_namespace(document: RawDocument) -> Meta | None:

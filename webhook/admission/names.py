@@ -41,7 +41,10 @@ VARIABLE_FIELDS: Final = {
     "MCA_SERVICE_ACCOUNT": "spec.serviceAccountName",
 }
 _LOOPBACK: Final = r"(127[.]0[.]0[.]1|\[::1\]):[0-9]{1,5}"
-_MEMBER: Final = r'\{"name":"[a-z0-9-]+","server":"https://[^"\\]+","ca":"[0-9a-f]{64}"\}'
+_MEMBER: Final = (
+    r'\{"name":"[a-z0-9-]+","server":"https://[^"\\]+","ca":"[0-9a-f]{64}"'
+    r'(,"tlsServerName":"[a-zA-Z0-9.-]+")?\}'
+)
 VARIABLE_PATTERNS: Final = {
     "MCA_CONTAINERS": r"^[a-z0-9,-]*$",
     "MCA_API_LISTEN": f"^{_LOOPBACK}(,{_LOOPBACK})*$",

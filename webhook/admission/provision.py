@@ -34,6 +34,7 @@ class Member(NamedTuple):
     server: str
     ca: str
     audience: str
+    tls_server_name: str = ""
 
 
 Members = Sequence[Member]
@@ -63,14 +64,21 @@ def list_texts(settings: InjectionSettings, members: Members) -> dict[str, str]:
     """The sidecar's variables for it."""
     if settings.policy == "home":
         return {}
-    pairs = [{"name": each.name, "server": each.server, "ca": each.ca} for each in members]
     return {
         "MCA_SNAPSHOT": f"{POLICY_PATH}/{POLICY_KEY}",
         "MCA_SNAPSHOT_WATCH": POLICY,
         "MCA_BROKER": settings.broker,
         "MCA_BROKER_TOKEN": f"{BROKER_PATH}/{_TOKEN_FILE}",
-        "MCA_MEMBERS": _WRITE(pairs),
+        "MCA_MEMBERS": _WRITE(list(map(_pin, members))),
     }
+
+
+def _pin(member: Member) -> dict[str, str]:
+    """Where its token may be shown."""
+    pinned = {"name": member.name, "server": member.server, "ca": member.ca}
+    if member.tls_server_name:
+        pinned["tlsServerName"] = member.tls_server_name
+    return pinned
 
 
 def list_mounts(settings: InjectionSettings, members: Members) -> list[RawObject]:

@@ -5,14 +5,12 @@ Must not say what the process does with its settings: webhook/admission/environm
 
 from typing import Final
 
-from webhook.install.names import OF_WEBHOOK, PORT, TLS_SECRET, WEBHOOK, describe
+from webhook.install.names import OF_WEBHOOK, PORT, SIDECAR_POLICY, TLS_SECRET, WEBHOOK, describe
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
 from webhook.install.workload import DRAIN_S, Workload, build_workload, write_variables
 
 _CERTIFICATE_PATH: Final = "/var/run/mca/webhook"
-# What sidecars live by: snapshots of the controller's, or home alone.
-SIDECAR_POLICY: Final = "home"
 
 
 def build_deployment(settings: InstallSettings) -> list[RawDocument]:

@@ -13,6 +13,8 @@ CA_MAP: Final = "mca-webhook-ca"
 DASHBOARD_MAP: Final = "mca-webhook-dashboard"
 TLS_SECRET: Final = "mca-webhook-tls"  # noqa: S105 - the name of a Secret
 BROKER_TLS_SECRET: Final = "mca-broker-tls"  # noqa: S105 - the name of a Secret
+# What sidecars live by: snapshots of the controller's, or their own cluster alone ("home").
+SIDECAR_POLICY: Final = "controller"
 PORT: Final = 8443
 PORT_NAME: Final = "https"
 # Of no base image that we know, and not the sidecar's.

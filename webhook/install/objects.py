@@ -14,7 +14,7 @@ from webhook.install.controller_rights import build_controller_account, build_co
 from webhook.install.definitions import build_kept_definitions
 from webhook.install.deployment import build_deployment
 from webhook.install.monitoring import build_monitoring
-from webhook.install.names import CONTROLLER, WEBHOOK, describe, label
+from webhook.install.names import CONTROLLER, SIDECAR_POLICY, WEBHOOK, describe, label
 from webhook.install.network import (
     SERVICE_PORT,
     build_flow_schemas,
@@ -86,6 +86,7 @@ def _build_guards(settings: InstallSettings) -> list[RawDocument]:
             ),
             system_namespace=settings.namespace,
             audiences=settings.audiences,
+            policy=SIDECAR_POLICY,
         )
     )
     for guard in guards:

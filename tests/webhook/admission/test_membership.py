@@ -67,6 +67,15 @@ def test_those_of_its_tenant() -> None:
     assert membership.find("team-2") == ()
 
 
+def test_the_name_that_its_certificate_is_verified_by() -> None:
+    cluster = make_cluster("eu")
+    cluster["spec"]["tlsServerName"] = "kubernetes.default.svc"
+    membership = follow(cluster, make_tenant("team", "eu"), make_namespace("team-1", "team"))
+    assert [each.tls_server_name for each in membership.find("team-1")] == [
+        "kubernetes.default.svc"
+    ]
+
+
 def test_an_audience_that_is_named() -> None:
     membership = follow(
         make_cluster("eu", audience={"name": "eu.example.com"}),

@@ -16,7 +16,7 @@ from webhook.admission.settings import find_broker
 
 FOLLOWING = SETTINGS._replace(policy="controller", broker=find_broker("ops"))
 EU = Member("eu-1", "https://eu-1.example.com:6443", "a" * 64, "mca.io/cluster/7")
-US = Member("us-1", "https://[fd00::1]", "b" * 64, "us.example.com")
+US = Member("us-1", "https://[fd00::1]", "b" * 64, "us.example.com", "us.example.com")
 
 
 def build(members: Members = ()) -> dict[str, Any]:
@@ -49,7 +49,12 @@ def test_each_member_has_its_pair_and_its_token() -> None:
     pod = build([EU, US])
     assert json.loads(read_variables(pod)["MCA_MEMBERS"]) == [
         {"name": "eu-1", "server": "https://eu-1.example.com:6443", "ca": "a" * 64},
-        {"name": "us-1", "server": "https://[fd00::1]", "ca": "b" * 64},
+        {
+            "name": "us-1",
+            "server": "https://[fd00::1]",
+            "ca": "b" * 64,
+            "tlsServerName": "us.example.com",
+        },
     ]
     sources = read_volumes(pod)["mca-members"]["projected"]["sources"]
     assert [source["serviceAccountToken"] for source in sources] == [

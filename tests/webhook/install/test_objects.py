@@ -97,6 +97,8 @@ def test_its_environment_is_what_the_process_reads() -> None:
     assert parsed.injection.resources == settings.sidecar_resources
     assert parsed.injection.audiences == {"vault", "sts.example.com"}
     assert (parsed.host, parsed.port) == ("::", 8443)
+    assert parsed.injection.policy == "controller"
+    assert parsed.injection.broker == "https://mca-broker.mca-system.svc:8444"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_it_is_told_nothing_that_it_does_not_know(name: str, table: Any) -> None
 
 def test_plain_settings_mean_the_defaults_of_the_process() -> None:
     ours = parse_environment(read_environment(PLAIN))
-    plain = parse_environment({"MCA_SIDECAR_IMAGE": SIDECAR})
+    plain = parse_environment({"MCA_SIDECAR_IMAGE": SIDECAR, "MCA_SIDECAR_POLICY": "controller"})
     assert isinstance(ours, ServerSettings)
     assert isinstance(plain, ServerSettings)
     assert ours.injection == plain.injection

@@ -40,10 +40,12 @@ class Issued(NamedTuple):
 
     def render(self, cluster: Cluster, now: float) -> dict[str, Any]:
         """The answer."""
+        named = {"tlsServerName": cluster.tls_server_name} if cluster.tls_server_name else {}
         return {
             "cluster": cluster.name,
             "server": cluster.server,
             "ca": cluster.ca_digest,
+            **named,
             **{key: part.reveal().decode("ascii") for key, part in self.parts.items()},
             "notAfter": now_text(self.expires),
             "secondsLeft": int(self.expires - now),

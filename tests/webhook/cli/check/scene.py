@@ -59,7 +59,8 @@ def make_bundle(*days: int) -> str:
 def injected_pod(name: str = "web-0", image: str = SIDECAR) -> dict[str, Any]:
     """As it is stored."""
     mode = Namespace(enabled=True, enforced=True, opt_out=False)
-    outcome = inject(build_trial(), mode, InjectionSettings(image=image), offline=True)
+    settings = InjectionSettings(image=image, policy="controller")
+    outcome = inject(build_trial(), mode, settings, offline=True)
     assert isinstance(outcome, Injected)
     return {**outcome.pod, "metadata": {"name": name}, "status": {"phase": "Running"}}
 
@@ -78,6 +79,7 @@ def make_namespace(name: str = "team-a", labels: dict[str, str] | None = None) -
         root_ca=Fetched(ROOT_CA),
         services=Fetched({"items": [{"metadata": {"name": "web"}}]}),
         attempt=Attempt(201, injected_pod()),
+        policy=Fetched({"metadata": {"annotations": {"mca.io/revision": "v1-7"}}}),
     )
 
 

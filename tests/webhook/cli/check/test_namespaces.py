@@ -25,6 +25,7 @@ from webhook.cli.check.namespaces import (
     check_labels,
     check_listing,
     check_older_pods,
+    check_policy,
     find_enforcement,
 )
 
@@ -40,6 +41,7 @@ def test_in_order() -> None:
     assert tell(finding for check in EACH for finding in check(facts, WHOLE)) == [
         ("labels", "ok", "mca.io/injection: enabled"),
         ("injection", "ok", "a pod that was tried gets its sidecar"),
+        ("policy", "ok", "its snapshot is v1-7"),
         ("pods", "ok", "1 pod running, each with a sidecar"),
     ]
     assert list(check_boundary(facts, WHOLE)) == []
@@ -107,6 +109,20 @@ def test_a_pod_that_is_tried(attempt: Attempt, status: str, told: str, hint: str
     assert finding.status.value == status
     assert told in finding.message
     assert hint in finding.hint
+
+
+def test_a_namespace_without_its_snapshot() -> None:
+    facts = replace(make_namespace(), policy=Fetched())
+    finding = only(check_policy(facts, WHOLE))
+    assert finding.status.value == "fail"
+    assert "there is no ConfigMap mca-policy" in finding.message
+
+    def live_by_home(deployment: Any) -> None:
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        (item,) = [each for each in container["env"] if each["name"] == "MCA_SIDECAR_POLICY"]
+        item["value"] = "home"
+
+    assert list(check_policy(facts, spoil(WHOLE, "deployment", live_by_home))) == []
 
 
 def test_older_pods() -> None:

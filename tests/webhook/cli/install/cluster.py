@@ -133,7 +133,9 @@ class Cluster:
         return answer.json()
 
     def list_everything(self) -> set[str]:
-        """The path of every object there is, but for what comes and goes by itself."""
+        """The path of every object there is, but for what comes and goes by itself, and the
+        definitions of MCA's kinds: once there they stay.
+        """
         found: set[str] = set()
         groups = self.plane.request("GET", "/apis").json()["groups"]
         roots = [
@@ -144,8 +146,10 @@ class Cluster:
             for resource in self.plane.request("GET", root).json()["resources"]:
                 if "list" in resource["verbs"] and resource["name"] not in _RESTLESS:
                     answer = self.plane.request("GET", f"{root}/{resource['name']}").json()
-                    found |= {_name(root, resource["name"], item) for item in answer["items"]}
-        return found
+                    # Of a kind that was defined a moment ago nothing is told yet.
+                    items = answer.get("items", ())
+                    found |= {_name(root, resource["name"], item) for item in items}
+        return {path for path in found if not path.endswith(".mca.io")}
 
 
 def _name(root: str, plural: str, item: Any) -> str:
