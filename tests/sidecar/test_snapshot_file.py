@@ -12,6 +12,8 @@ from sidecar.policy.snapshot import Snapshot, TokenFile
 from sidecar.snapshot_file import SnapshotFile, own_namespace
 from tests.sidecar.test_watched_file import swap
 
+PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
 
 @pytest.fixture(autouse=True)
 def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -262,3 +264,111 @@ def test_the_namespace_is_told_by_the_first_that_knows(tmp_path: Path) -> None:
     assert own_namespace(home(folder), snapshot) == "from-snapshot"
     assert own_namespace(home(folder), None) == "from-folder"
     assert own_namespace(home(tmp_path / "none"), None) == "default"
+
+
+def account(tmp_path: Path) -> dict[str, str]:
+    """The environment of a pod that is pinned and watches its snapshot."""
+    for name in ("ca.crt", "token"):
+        (tmp_path / name).write_text(PEM)
+    return {
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443",
+        "MCA_SERVICE_ACCOUNT_DIR": str(tmp_path), "MCA_NAMESPACE": "team-a",
+        "MCA_MEMBERS": "[]", "MCA_SNAPSHOT_WATCH": "mca-policy",
+    }  # fmt: skip
+
+
+def test_a_pinned_pod_has_its_own_home(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(document())
+    source = named(path, **account(tmp_path))
+    assert source.home is not None
+    assert source.snapshot is not None
+    assert source.snapshot.clusters == (source.home,)
+    assert source.home.server == "https://10.0.0.1:443"
+    assert source.home.credentials == TokenFile(str(tmp_path / "token"))
+
+
+def test_a_pinned_pod_without_an_account_is_hopeless(tmp_path: Path) -> None:
+    env = account(tmp_path)
+    (tmp_path / "token").unlink()
+    source = named(tmp_path / "s.json", **env)
+    assert source.hopeless
+    assert "MCA_SERVICE_ACCOUNT_DIR" in source.errors[0]
+
+
+def test_what_a_watch_will_bring_is_awaited_without_an_error(tmp_path: Path, lines: Path) -> None:
+    source = named(tmp_path / "none.json", **account(tmp_path))
+    assert not source.hopeless
+    assert source.errors
+    assert [line["event"] for line in events(lines)] == ["snapshot_awaited"]
+
+
+def watched(tmp_path: Path) -> tuple[SnapshotFile, Path]:
+    """Started from the mount, and then brought further by its watch."""
+    path = tmp_path / "s.json"
+    path.write_bytes(document("mounted"))
+    source = named(path, **account(tmp_path))
+    bring(source, document("watched"), "ConfigMap team-a/mca-policy")
+    assert source.precedence is not None
+    source.precedence.hear()
+    return source, path
+
+
+def bring(source: SnapshotFile, content: bytes, origin: str = "") -> None:
+    snapshot = source.judge(source.parse(content, origin))
+    if snapshot is not None:
+        source.take(snapshot)
+
+
+def lose(source: SnapshotFile, path: Path, now: float) -> None:
+    """The watch breaks: after everything that the file holds was written."""
+    assert source.precedence is not None
+    source.precedence.lose(now, path.stat().st_mtime_ns)
+
+
+def test_while_the_watch_works_nobody_looks_at_the_file(tmp_path: Path) -> None:
+    source, path = watched(tmp_path)
+    swap_in(path, document("lagging"))
+    assert source.poll(1000.0) is None
+
+
+def test_a_mount_that_was_written_before_the_watch_broke_says_nothing(tmp_path: Path) -> None:
+    source, path = watched(tmp_path)
+    swap_in(path, document("lagging"))
+    lose(source, path, 1000.0)
+    assert source.poll(1119.0) is None
+    assert source.poll(1121.0) is None
+    assert source.poll(1500.0) is None
+
+
+def test_what_is_written_after_it_broke_counts_after_two_minutes(tmp_path: Path) -> None:
+    source, path = watched(tmp_path)
+    lose(source, path, 1000.0)
+    swap_in(path, document("mounted"), later_s=5)
+    assert source.poll(1119.0) is None
+    content = source.poll(1121.0)
+    assert content is not None, "what it held at the start is new beside the watch's"
+    bring(source, content)
+    assert source.snapshot is not None
+    assert source.snapshot.revision == "mounted"
+    assert source.poll(1122.0) is None
+
+
+def test_a_watch_that_is_back_makes_the_file_count_no_more(tmp_path: Path) -> None:
+    source, path = watched(tmp_path)
+    lose(source, path, 1000.0)
+    assert source.poll(1121.0) is None
+    assert source.precedence is not None
+    source.precedence.stand()
+    swap_in(path, document("lagging"), later_s=5)
+    assert source.poll(1200.0) is None
+
+
+def swap_in(path: Path, content: bytes, later_s: float = 0) -> None:
+    """Another file in its place, written so much later."""
+    before = path.stat().st_mtime_ns
+    draft = path.with_name("draft")
+    draft.write_bytes(content)
+    written = before + int(later_s * 1e9)
+    os.utime(draft, ns=(written, written))
+    draft.rename(path)
