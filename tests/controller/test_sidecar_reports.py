@@ -106,6 +106,8 @@ def test_what_is_no_report_does_not_count(scene: BrokerScene) -> None:
     for body in (b"", b"{", b"[]", b'{"revision":"r1","version":"1"}'):
         assert scene.call("/v1/reports", token, body)[0] == 400
     assert scene.call("/v1/reports", "a.b.c")[0] == 401
+    stranger = scene.pod_token("reports-unlabelled", "web-0", injected=False)
+    assert report(scene, stranger, OLD) == 503
     began = time.monotonic()
     assert report(scene, token, f"v1-{'1' * 32}") == 204
     assert time.monotonic() - began < 1

@@ -48,7 +48,7 @@ def read_bearer(token: str, now: float) -> Bearer:
     """Whose it is, if it can be a sidecar's at all."""
     claims = _decode(token)
     audiences, expires, issued = claims.get("aud"), claims.get("exp"), claims.get("iat")
-    if audiences != [BROKER_AUDIENCE]:
+    if audiences not in (BROKER_AUDIENCE, [BROKER_AUDIENCE]):  # RFC 7519 4.1.3: either form
         raise RefusedError("token", f"the token is not for the audience {BROKER_AUDIENCE} alone")
     if not _is_time(expires) or not _is_time(issued):
         raise RefusedError("token", "the token does not say from when until when it is valid")

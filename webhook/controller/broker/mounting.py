@@ -38,17 +38,19 @@ def mount_broker(application: web.Application, world: World) -> None:
     reports = Reports()
     trust = Trust(settings.sidecar_images, settings.token_audiences, settings.address)
     granting = Granting(objects, trust, settings.namespace)
+
+    def find_revision(namespace: str) -> str:
+        stored = world.policies.get(f"{namespace}/{POLICY}")
+        return stored.revision if stored else ""
+
     Pages(
         Reviews(world.kube, crew),
         granting,
         Issuing(objects, members, settings.namespace),
         reports,
+        lambda namespace: bool(find_revision(namespace)),
         BrokerTally(world.registry),
     ).mount(application)
-
-    def find_revision(namespace: str) -> str:
-        stored = world.policies.get(f"{namespace}/{POLICY}")
-        return stored.revision if stored else ""
 
     publisher = Publisher(
         StatusMap(world.kube, settings.namespace),

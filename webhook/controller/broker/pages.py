@@ -52,12 +52,14 @@ class Pages:
         granting: Granting,
         issuing: Issuing,
         reports: Reports,
+        has_snapshot: Callable[[str], bool],
         tally: BrokerTally,
     ) -> None:
         self._reviews = reviews
         self._granting = granting
         self._issuing = issuing
         self._reports = reports
+        self._has_snapshot = has_snapshot
         self._tally = tally
         self._crowd = Crowd()
         self._limits = Limits()
@@ -117,8 +119,11 @@ class Pages:
         return 200, json.dumps(document).encode()
 
     async def _hear(self, _: web.Request, identity: Identity, body: bytes) -> Answer:
+        report = read_report(body)
+        if not self._has_snapshot(identity.namespace):
+            raise RefusedError("not-ready", "the namespace has no snapshot")
         # Whoever forges one miscounts his own pods.
-        self._reports.take(identity, read_report(body))
+        self._reports.take(identity, report)
         return 204, b""
 
 

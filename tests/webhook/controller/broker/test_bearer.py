@@ -43,8 +43,9 @@ def test_anything_else_is_none(headers: list[str]) -> None:
     assert refused.value.code == 401
 
 
-def test_a_sidecars_says_whose_it_is() -> None:
-    found = read_bearer(sign(make_claims()), NOW)
+@pytest.mark.parametrize("audience", ["mca.io/broker", ["mca.io/broker"]])
+def test_a_sidecars_says_whose_it_is(audience: str | list[str]) -> None:
+    found = read_bearer(sign(make_claims(aud=audience)), NOW)
     assert found[:4] == IDENTITY
     assert found.expires == pytest.approx(time.time() + 3600, abs=5)
 
@@ -54,7 +55,7 @@ def test_a_sidecars_says_whose_it_is() -> None:
     [
         (make_claims(aud=None), "not for the audience mca.io/broker alone"),
         (make_claims(aud=[]), "alone"),
-        (make_claims(aud="mca.io/broker"), "alone"),
+        (make_claims(aud="vault"), "alone"),
         (make_claims(aud=["https://kubernetes.default.svc"]), "alone"),
         (make_claims(aud=["mca.io/broker", "https://kubernetes.default.svc"]), "alone"),
         (make_claims(aud=["mca.io/brokers"]), "alone"),
