@@ -21,7 +21,7 @@ from webhook.resources.names import API_VERSION, TENANTS_PATH
 
 Raw = dict[str, Any]
 SYSTEM = "mca-system"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _IMAGE = f"registry.example/mca@sha256:{'a' * 64}"
 # Nobody runs pods here, and nobody would answer the webhook.
 _LEFT_OUT = (
@@ -104,7 +104,7 @@ class Home:
         while not holds():
             if time.monotonic() > deadline:
                 raise AssertionError(f"in vain: {told() if callable(told) else told}")
-            time.sleep(0.03)
+            time.sleep(0.05)
 
 
 class Controller:
