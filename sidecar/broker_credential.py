@@ -119,7 +119,8 @@ class BrokerCredential(FileCredential):
         else:
             refusal = answer.message
             self._put_off(now, answer.retry_after_s)
-            if answer.revoked and self.ready:
+            if answer.revoked and (self.ready or self._audiences is None):
+                self._audiences = self._audiences or frozenset()  # nothing is opened from here
                 self._drop(refusal)
         if refusal:
             self.problem = self._ran_out + refusal
@@ -152,7 +153,8 @@ class BrokerCredential(FileCredential):
         return ""
 
     def _drop(self, why: str) -> None:
-        self._header = self._pair = self._audiences = None
+        self._header = self._pair = None  # its audiences stay closed: another may come
+        self.generation += 1  # they are looked at again, and so is what was remembered
         self.problem = why
         self._tell()
 

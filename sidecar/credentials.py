@@ -209,7 +209,7 @@ class NoCredential(FileCredential):
         return None
 
     def api_audiences(self) -> frozenset[str] | None:
-        return None
+        return frozenset()  # it opens nothing, and must not be why no token can be requested at all
 
     @property
     def retry_after_s(self) -> int | None:

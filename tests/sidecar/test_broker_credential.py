@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -141,6 +142,31 @@ def test_a_broker_that_says_no_ends_it_at_once(desk: Desk) -> None:
     desk.answer(REVOKED)
     assert not desk.credential.ready
     assert desk.changes == changes + 1
+
+
+def test_what_opens_a_cluster_is_known_until_the_broker_says_that_nothing_does(desk: Desk) -> None:
+    credential = desk.credential
+    credential.poll()
+    assert credential.api_audiences() is None, "in doubt, no token is requested"
+    claims = urlsafe_b64encode(json.dumps({"aud": ["west"], "iss": "issuer"}).encode()).decode()
+    desk.grant(300, token=f"a.{claims.rstrip('=')}.b")
+    assert credential.api_audiences() == frozenset({"west", "issuer"})
+    assert credential.poll(time.monotonic() + 301)
+    assert credential.api_audiences() == frozenset({"west", "issuer"})
+    desk.answer(REVOKED)
+    assert credential.api_audiences() == frozenset({"west", "issuer"})
+
+
+def test_a_cluster_that_was_never_opened_closes_no_audience(desk: Desk) -> None:
+    desk.credential.poll()
+    generation = desk.credential.generation
+    desk.answer(REVOKED)
+    assert desk.credential.api_audiences() == frozenset()
+    assert desk.credential.generation == generation + 1
+    assert not desk.credential.ready
+    desk.credential.poll(time.monotonic() + 90)
+    desk.answer(REVOKED)
+    assert desk.credential.generation == generation + 1
 
 
 def test_failures_are_further_and_further_apart(desk: Desk) -> None:

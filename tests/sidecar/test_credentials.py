@@ -373,5 +373,5 @@ def test_without_a_broker_there_is_none_of_its_credentials() -> None:
     assert not credential.poll()
     assert not credential.ready
     assert credential.header() is None
-    assert credential.api_audiences() is None
+    assert credential.api_audiences() == frozenset()
     assert credential.problem.startswith("its credentials come from the broker")
