@@ -3,6 +3,8 @@
 Must not know what they do.
 """
 
+from dataclasses import replace
+
 from webhook.controller.broker import part as broker
 from webhook.controller.engine.part import Part
 from webhook.controller.engine.world import World
@@ -10,6 +12,7 @@ from webhook.controller.members import part as members
 from webhook.controller.policies import part as policies
 from webhook.controller.tenants import part as tenants
 
+_FIRST = ("members",)
 _BUILDERS = (
     policies.build_parts,
     tenants.build_parts,
@@ -20,4 +23,6 @@ _BUILDERS = (
 
 def build_parts(world: World) -> list[Part]:
     """All parts; each may follow further stores."""
-    return [part for build in _BUILDERS for part in build(world)]
+    parts = [part for build in _BUILDERS for part in build(world)]
+    # A Cluster that is judged is compiled into the snapshots of all that may use it: better once.
+    return [replace(part, first=part.name in _FIRST) for part in parts]

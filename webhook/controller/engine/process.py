@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, cast
@@ -39,7 +40,8 @@ _LAST_CALLS_S: Final = 5.0
 _LINGER_S: Final = 2.0
 # The broker's answers must not wait 5 ms for each of the threads that compile.
 _SWITCH_S: Final = 0.001
-_SYNC_LOOK_S: Final = 0.05
+_SYNC_LOOK_S: Final = 0.02
+_FIRST_ROUND_S: Final = 3.0
 
 BuildParts = Callable[[World], Iterable[Part]]
 Mount = Callable[[web.Application, World], None]
@@ -115,16 +117,18 @@ class _Crews:
         self._world = world
         self._elector = elector
         self._tally = EngineTally(world.registry)
-        self._crews = [Crew(part, self._tally, elector.leads) for part in parts]
+        made = [(part.first, Crew(part, self._tally, elector.leads)) for part in parts]
+        self._first = [crew for first, crew in made if first]
+        self._others = [crew for first, crew in made if not first]
 
     def start(self) -> None:
         self._world.start(self._tally)
-        for crew in self._crews:
+        for crew in (*self._first, *self._others):
             crew.start()
         threading.Thread(target=self._run, name="lease", daemon=True).start()
 
     def rest(self) -> None:
-        for crew in self._crews:
+        for crew in (*self._first, *self._others):
             crew.rest()
 
     def _run(self) -> None:
@@ -137,8 +141,18 @@ class _Crews:
 
     def _change(self, leads: bool) -> None:
         self._tally.tell_leads(leads=leads)
-        for crew in self._crews:
-            if leads:
+        if leads:
+            # Whoever renews the Lease does not wait for the work.
+            threading.Thread(target=self._lead, name="lead", daemon=True).start()
+        else:
+            self.rest()
+
+    def _lead(self) -> None:
+        for crew in self._first:
+            crew.lead()
+        waiting, until = threading.Event(), time.monotonic() + _FIRST_ROUND_S
+        while time.monotonic() < until and not all(crew.is_idle() for crew in self._first):
+            waiting.wait(_SYNC_LOOK_S)
+        if self._elector.leads():
+            for crew in self._others:
                 crew.lead()
-            else:
-                crew.rest()
