@@ -80,10 +80,15 @@ class Issuing:
             message = f"the credentials of the cluster {cluster.name!r} cannot be used"
             raise RefusedError("member", f"{message}: ask the admin", "; ".join(login))
         if isinstance(cluster.credentials, SecretRef):
-            return self._hand_out(cluster, login)
-        version = read_meta(secret).resource_version
-        minted = await self._mint(identity, tenant, cluster, version, login)
-        return Issued("tokenRequest", {"token": minted.token}, minted.expires)
+            issued = hand_out(login, self._clock())
+        else:
+            version = read_meta(secret).resource_version
+            minted = await self._mint(identity, tenant, cluster, version, login)
+            issued = Issued("tokenRequest", {"token": minted.token}, minted.expires)
+        if issued.expires - self._clock() < 1:
+            message = f"the credentials of the cluster {cluster.name!r} have expired: ask the admin"
+            raise RefusedError("member", message)
+        return issued
 
     async def _mint(
         self, identity: Identity, tenant: Tenant, cluster: Cluster, version: str, login: Login
@@ -102,22 +107,19 @@ class Issuing:
         return await self._minted.share(
             (cluster.meta.uid, cluster.meta.generation, version, order),
             lambda: asyncio.ensure_future(ask()),
-            lambda _: _SHARED_S,
+            lambda minted: min(_SHARED_S, (minted.expires - self._clock()) / 4),
         )
 
-    def _hand_out(self, cluster: Cluster, login: Login) -> Issued:
-        now = self._clock()
-        if isinstance(login, Bearer):
-            ends = read_end(login.token.reveal())
-            parts = {"token": login.token}
-        else:
-            ends = _find_end(login.certificate)
-            certificate = Secret(login.certificate.encode())
-            parts = {"certificate": certificate, "key": login.key}
-        if ends <= now:
-            message = f"the credentials of the cluster {cluster.name!r} have expired: ask the admin"
-            raise RefusedError("member", message)
-        return Issued("secretRef", parts, min(ends, now + STATIC_S))
+
+def hand_out(login: Login, now: float) -> Issued:
+    """What is stored, for an hour at most."""
+    if isinstance(login, Bearer):
+        ends = read_end(login.token.reveal())
+        parts = {"token": login.token}
+    else:
+        ends = _find_end(login.certificate)
+        parts = {"certificate": Secret(login.certificate.encode()), "key": login.key}
+    return Issued("secretRef", parts, min(ends, now + STATIC_S))
 
 
 def _judge_owner(owner: str | None, tenant: Tenant, cluster: Cluster) -> None:
