@@ -257,3 +257,22 @@ def test_from_apply_to_the_object_in_half_a_second(
         took.append(time.monotonic() - began)
     assert sorted(took)[2] < 0.5, took
     assert controller.metric("mca_controller_reconcile_errors_total", reason="fault") == 0
+
+
+def test_what_keeps_it_from_being_written_is_told(home: Home) -> None:
+    """A quota that is used up; the sidecars go on by what they know, and people hear of it."""
+    home.plane.create_namespace("pol-full")
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"count/configmaps": "0"}}}
+    home.plane.create(f"{CORE}/pol-full/resourcequotas", quota)
+    status = f"{CORE}/pol-full/resourcequotas/q/status"
+    used = {"status": {"hard": {"count/configmaps": "0"}, "used": {"count/configmaps": "0"}}}
+    assert home.plane.request("PATCH", status, used, headers=MERGE).status == http.client.OK
+    home.apply(namespace_of("pol-full"))
+
+    def told() -> list[str]:
+        items = home.plane.request("GET", f"{CORE}/pol-full/events").json()["items"]
+        return [item["message"] for item in items if item["reason"] == "PolicyNotWritten"]
+
+    assert "exceeded quota" in poll(told)[0]
+    home.plane.request("DELETE", f"{CORE}/pol-full/resourcequotas/q")
+    poll(lambda: home.policy("pol-full"), 30)

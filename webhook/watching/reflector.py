@@ -175,7 +175,7 @@ class Reflector(Generic[T]):
                 raise
             # It broke; what it has told until then counts.
             return self._survive(error, version)
-        if not heard:  # at least a bookmark comes each minute
+        if not heard:  # in all this time a bookmark would have come
             self._stopped.wait(self._pause.take())
         return version
 

@@ -25,7 +25,7 @@ from webhook.controller.policies.objects import (
     keep_binding,
     keep_map,
 )
-from webhook.controller.policies.placing import Places
+from webhook.controller.policies.placing import SEEN_S, Places
 from webhook.controller.policies.route_status import RouteStatus
 from webhook.kube import KubeError
 from webhook.resources.claims import needs_policy
@@ -40,6 +40,9 @@ _ONLY: Final = (("fieldSelector", f"metadata.name={POLICY}"),)
 _CORE: Final = "/api/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 _NOT_FOUND: Final = 404
+# Refused, by a quota say: somebody has to do something about it.
+_TO_BE_MENDED: Final = (403, 422)
+_LOOK_AGAIN_S: Final = SEEN_S + 1.0
 _ENDING: Final = "NamespaceTerminating"
 
 
@@ -66,12 +69,13 @@ class Policies:
         routes = self._list_routes(namespace)
         if not wanted and not routes:
             return None
-        compiled = self._compile(meta, routes)
+        compiled, wrote = self._compile(meta, routes), False
         if wanted:
             self._say_whose(meta)
-            self._put(self.maps, meta, build_map(namespace, compiled.revision, compiled.content))
-            self._put(self.bindings, meta, build_binding(namespace))
-        return self.status.tell(namespace, compiled.routes)
+            policy = build_map(namespace, compiled.revision, compiled.content)
+            wrote = self._put(self.maps, meta, policy)
+            wrote |= self._put(self.bindings, meta, build_binding(namespace))
+        return self.status.tell(namespace, compiled.routes) or (_LOOK_AGAIN_S if wrote else None)
 
     def _list_routes(self, namespace: Key) -> list[Route | Invalid]:
         routes = self.world.routes
@@ -101,12 +105,15 @@ class Policies:
             regarding = Regarding("v1", "Namespace", meta.name, uid=meta.uid)
             self.world.events.tell(regarding, "NamespaceClosed", denied, warning=True)
 
-    def _put(self, places: Places, meta: Meta, wanted: Wanted) -> None:
+    def _put(self, places: Places, meta: Meta, wanted: Wanted) -> bool:
+        """Whether something was written."""
         try:
             outcome = places.put(meta.name, wanted)
         except KubeError as error:
             if _is_ending(error):  # the store will tell
-                return
+                return False
+            if error.status in _TO_BE_MENDED:
+                self._tell(meta, wanted, "PolicyNotWritten", error.message)
             raise
         kind = str(wanted.body["kind"])
         if outcome.action != "kept":
@@ -114,8 +121,13 @@ class Policies:
         if outcome.flaws:
             told = f"{kind} {POLICY}: {', '.join(outcome.flaws)}; it was {outcome.action}"
             log_event("warning", "policy_restored", namespace=meta.name, problem=told)
-            regarding = Regarding(str(wanted.body["apiVersion"]), kind, POLICY, meta.name)
-            self.world.events.tell(regarding, "PolicyRestored", told, warning=True)
+            self._tell(meta, wanted, "PolicyRestored", told)
+        return outcome.action != "kept"
+
+    def _tell(self, meta: Meta, wanted: Wanted, reason: str, message: str) -> None:
+        body = wanted.body
+        regarding = Regarding(str(body["apiVersion"]), str(body["kind"]), POLICY, meta.name)
+        self.world.events.tell(regarding, reason, message, warning=True)
 
 
 def build_parts(world: World) -> list[Part]:

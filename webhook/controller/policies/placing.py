@@ -4,6 +4,7 @@ Must not wait, and never waits for a conflict to end: what it writes is written 
 tenant may have made of it in the meantime (attack 65). Nothing is written that is there already.
 """
 
+import time
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +17,8 @@ Action = Literal["kept", "created", "updated", "replaced"]
 _MERGE: Final = "application/merge-patch+json"
 _CALL_S: Final = 10.0
 _NOT_FOUND: Final = 404
+# By then a watch has told of what was written, or it is looked at anew.
+SEEN_S: Final = 15.0
 
 
 class Outcome(NamedTuple):
@@ -26,10 +29,14 @@ class Outcome(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """What an answer said, for as long as the store has what was there before."""
+    """What an answer said, for as long as the store has what was there before.
+
+    But not for long: what was made and deleted while no watch was open, the store never hears of.
+    """
 
     before: str
     stored: Stored
+    until: float
 
 
 class Places:
@@ -42,12 +49,14 @@ class Places:
         plural: str,
         keep: Callable[[RawDocument], Stored],
         store: Store[Stored],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._base = base
         self._plural = plural
         self._keep = keep
         self._store = store
+        self._clock = clock
         self._written: dict[str, _Written] = {}
         self._wanted: dict[str, str] = {}
 
@@ -94,9 +103,9 @@ class Places:
     def _look(self, namespace: str) -> Stored | None:
         stored = self._store.get(f"{namespace}/{POLICY}")
         written = self._written.get(namespace)
-        if written is not None and written.before == (stored.version if stored else ""):
-            return written.stored
-        return stored
+        if written is None or written.before != (stored.version if stored else ""):
+            return stored
+        return written.stored if self._clock() < written.until else stored
 
     def _path(self, namespace: str) -> str:
         return f"{self._base}/namespaces/{namespace}/{self._plural}/{POLICY}"
@@ -136,7 +145,8 @@ class Places:
         # If the store has moved on already, it may know more than the answer.
         there, version = self._store.get(f"{namespace}/{POLICY}"), before.version if before else ""
         if (there.version if there else "") == version:
-            self._written[namespace] = _Written(version, self._keep(document))
+            until = self._clock() + SEEN_S
+            self._written[namespace] = _Written(version, self._keep(document), until)
 
 
 def _is(stored: Stored, digest: str) -> bool:

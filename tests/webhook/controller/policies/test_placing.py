@@ -31,7 +31,8 @@ class Ground:
         self.path = f"/api/v1/namespaces/{namespace}/configmaps/mca-policy"
         self.store: Store[Stored] = Store()
         self.unsettled: list[str] = []
-        self.places = Places(kube, "/api/v1", "configmaps", keep_map, self.store)
+        self.now = 100.0
+        self.places = Places(kube, "/api/v1", "configmaps", keep_map, self.store, lambda: self.now)
         self.store.listen(self.hear)
         only = (("fieldSelector", "metadata.name=mca-policy"),)
         self.reflector = Reflector(
@@ -113,6 +114,16 @@ def test_without_news_of_its_own_writes_it_writes_nothing_twice(lay: Lay) -> Non
     version = ground.read()["metadata"]["resourceVersion"]
     assert [ground.put("{}"), ground.put("{}")] == [("kept", ())] * 2
     assert ground.read()["metadata"]["resourceVersion"] == version
+
+
+def test_what_was_deleted_before_any_watch_saw_it_is_made_again(lay: Lay) -> None:
+    ground = lay("place-unseen")
+    assert ground.put("{}") == ("created", ())
+    ground.plane.request("DELETE", ground.path)
+    assert ground.put("{}") == ("kept", ())  # as far as it knows
+    ground.now += 15.1
+    assert ground.put("{}") == ("created", ())
+    assert ground.read()["data"] == {"snapshot.v1.json": "{}"}
 
 
 @pytest.mark.parametrize(
