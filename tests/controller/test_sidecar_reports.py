@@ -73,7 +73,7 @@ class Replica:
         self.key = f"replica.{name}.json"
 
     def published(self) -> str:
-        return self.status_map.read_replicas().get(self.key, "")
+        return self.status_map.read().get(self.key, "")
 
 
 async def test_a_replica_tells_what_it_heard_and_forgets_who_is_gone(scene: BrokerScene) -> None:

@@ -6,7 +6,7 @@ By the leader alone, by what all replicas have published. Must not write what is
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from webhook.controller.broker.counts import (
     Count,
@@ -18,7 +18,12 @@ from webhook.controller.broker.counts import (
 )
 from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import Recency
-from webhook.controller.broker.status_map import MANAGER, STATUS_KEY, StatusMap
+from webhook.controller.broker.status_map import (
+    MANAGER,
+    STATUS_KEY,
+    StatusMap,
+    select_replicas,
+)
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.claims import judge_claim
@@ -28,6 +33,10 @@ from webhook.resources.names import LABEL_TENANT, POLICY, object_path
 
 CONDITION: Final = "SidecarsCurrent"
 EVERY_S: Final = 5.0
+# After a change of what is followed, sidecars follow and say so. Then nothing changes by itself,
+# but that a replica is gone.
+_FOLLOWED_S: Final = 40.0
+_RECOUNT_S: Final = 60.0
 # A replica that has not written for so long is gone; what it had heard is told to another by now.
 _GONE_S: Final = 3 * REFRESH_S
 _SHOWN: Final = 3
@@ -36,24 +45,46 @@ _NOT_FOUND: Final = 404
 
 
 class Counting:
-    """Counts again each time that it is called."""
+    """Counts again each time that it is called and something may have changed."""
 
     def __init__(self, world: World, clock: Callable[[], float] = time.time) -> None:
         self._world = world
         self._clock = clock
         self._status_map = StatusMap(world.writer, world.settings.namespace)
         self._recency = Recency(self._find_revision, clock)
-        self._told: dict[str, Any] = {}
+        self._changed = True
+        self._busy_until = 0.0
+        self._counted: tuple[Mapping[str, str], float] | None = None
+        world.policies.listen(self._hear)
+        world.namespaces.listen(self._hear)
+        world.tenants.listen(self._hear)
 
     def reconcile(self, _key: str) -> float:
         """All of it; when to come again."""
-        published = self._status_map.read_replicas()
+        data, now = self._status_map.read(), self._clock()
+        if self._changed:
+            self._changed = False
+            self._busy_until = now + _FOLLOWED_S
+        if self._counted is not None and now >= self._busy_until:
+            seen, at = self._counted
+            if seen == data and now < at + _RECOUNT_S:
+                return EVERY_S
+        self._counted = None
+        self._count(data)
+        self._counted = (data, now)
+        return EVERY_S
+
+    def _hear(self, _: object) -> None:
+        self._changed = True
+
+    def _count(self, data: Mapping[str, str]) -> None:
+        published = select_replicas(data)
         gone = set(self._list_gone(published))
         merged = merge_reports(text for key, text in published.items() if key not in gone)
         namespaces = count_namespaces(merged, self._recency.find)
         held = group_by_tenant(namespaces, self._find_tenant)
         sums = {name: add_up(counts) for name, counts in held.items()}
-        self._tell_all(namespaces, sums, gone)
+        self._tell_all(data.get(STATUS_KEY, ""), namespaces, sums, gone)
         failed: KubeError | None = None
         for name, kept in self._world.tenants.items():
             counts = held.get(name, {})
@@ -64,7 +95,6 @@ class Counting:
                 failed = error
         if failed is not None:
             raise failed
-        return EVERY_S
 
     def _list_gone(self, published: Mapping[str, str]) -> Iterable[str]:
         """Replicas that have not written for long: they write again while they hear anything."""
@@ -100,7 +130,11 @@ class Counting:
                 raise
 
     def _tell_all(
-        self, namespaces: dict[str, Count], tenants: dict[str, Count], gone: set[str]
+        self,
+        there: str,
+        namespaces: dict[str, Count],
+        tenants: dict[str, Count],
+        gone: set[str],
     ) -> None:
         """Into mca-status, which `mca status` reads."""
         told = {
@@ -111,11 +145,18 @@ class Counting:
                 for name, count in namespaces.items()
             },
         }
-        if told == self._told and not gone:
-            return
-        content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
-        self._status_map.write({STATUS_KEY: content, **dict.fromkeys(gone)})
-        self._told = told
+        if gone or not says(there, told):
+            content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
+            self._status_map.write({STATUS_KEY: content, **dict.fromkeys(gone)})
+
+
+def says(text: str, told: Mapping[str, object]) -> bool:
+    """Whether this is what stands there, whenever it was written."""
+    try:
+        found = mapping(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+    return {key: value for key, value in found.items() if key != "time"} == told
 
 
 def describe(counts: Mapping[str, Count], generation: int) -> Condition:

@@ -21,7 +21,7 @@ _MOST_KINDS: Final = 16
 _IDS: Final = re.compile(r"[A-Za-z0-9+/]*", re.ASCII)
 
 # namespace -> pod -> all that it reported to any replica: revision and version
-Merged = dict[str, dict[str, set[tuple[str, str]]]]
+Merged = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 
 
 class Count(NamedTuple):
@@ -64,8 +64,10 @@ def merge_reports(texts: Iterable[str]) -> Merged:
             pods = merged.setdefault(namespace, {})
             for kind, ids in mapping(kinds).items():
                 revision, _, version = kind.partition(" ")
+                told = ((revision, version),)
                 for pod in _split(ids):
-                    pods.setdefault(pod, set()).add((revision, version))
+                    before = pods.get(pod)
+                    pods[pod] = told if before is None or before == told else before + told
     return merged
 
 

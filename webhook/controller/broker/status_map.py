@@ -30,16 +30,15 @@ class StatusMap(NamedTuple):
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/configmaps/{STATUS_MAP}"
 
-    def read_replicas(self) -> dict[str, str]:
-        """What each replica has written, by its key."""
+    def read(self) -> dict[str, str]:
+        """All keys."""
         try:
             found = self.kube.request("GET", self._path, timeout_s=_CALL_S).document
         except KubeError as error:
             if error.status == _NOT_FOUND:
                 return {}
             raise
-        data = texts(found.get("data"))
-        return {key: text for key, text in data.items() if key.startswith(_REPLICA)}
+        return texts(found.get("data"))
 
     def write(self, keys: Mapping[str, str | None]) -> None:
         """Set these, or take them out; all others stay."""
@@ -68,3 +67,8 @@ class StatusMap(NamedTuple):
 def replica_key(identity: str) -> str:
     """Where one replica writes."""
     return f"{_REPLICA}{identity}.json"
+
+
+def select_replicas(data: Mapping[str, str]) -> dict[str, str]:
+    """What replicas have written, by their keys."""
+    return {key: text for key, text in data.items() if key.startswith(_REPLICA)}

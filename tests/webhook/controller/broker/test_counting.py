@@ -1,6 +1,10 @@
 """What a Tenant is told of its sidecars."""
 
-from webhook.controller.broker.counting import describe
+import json
+
+import pytest
+
+from webhook.controller.broker.counting import describe, says
 from webhook.controller.broker.counts import Count
 
 
@@ -28,3 +32,17 @@ def test_some_are_old_and_the_worst_are_named() -> None:
         "10 of 60 run an older snapshot, in c (4), d (2), e (2) and 2"
     )
     assert "in a (1):" in describe({"a": Count(2, 1)}, 1).message
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (json.dumps({"a": 1, "time": "now"}), True),
+        (json.dumps({"time": "now", "a": 2}), False),
+        (json.dumps([1]), False),
+        ("{", False),
+        ("", False),
+    ],
+)
+def test_what_stands_there_is_compared_without_its_time(text: str, same: bool) -> None:
+    assert says(text, {"a": 1}) is same
