@@ -33,6 +33,17 @@ class Tally:
         self.failures += 1
 
 
+class Stale(Reflector[Any]):
+    """Begins to watch from a version that nobody knows any more."""
+
+    stale = True
+
+    def _list(self) -> str:
+        version = super()._list()
+        was_stale, self.stale = self.stale, False
+        return "1" if was_stale else version
+
+
 class Following:
     """A reflector at work, with what came of it."""
 
@@ -193,4 +204,14 @@ def test_a_server_that_was_away_is_caught_up_with(
     plane.compact_etcd()
     wait_for(lambda: dict(found.store.items()) == {"w/stays": "old", "w/new": "1"})
     assert sorted(heard, key=str) == [("w/goes", None), ("w/new", "1")]
+    # The server that was started anew knows no version of before: it answers with 410.
+    store: Store[Any] = Store()
+    tally = Tally()
+    stale = Stale(kube, Collection(path_of("w"), read_text), store, tally)
+    stale.start()
+    wait_for(lambda: len(tally.lists) == 2)
+    put(plane, "w", "newer", "2")
+    wait_for(lambda: len(store) == 3)
+    assert (tally.lists, tally.failures) == ([2, 2], 0)
+    stale.stop()
     kube.close()
