@@ -127,7 +127,7 @@ class Adoption:
                 member = Member(
                     cluster, server.limits, server.metrics, server.reactor, containers, credential
                 )
-                member.changed = self._end_misplaced
+            member.changed = self._end_misplaced
             members[cluster.name] = member
         return members
 

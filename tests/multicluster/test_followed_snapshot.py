@@ -5,12 +5,21 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.controlplane import ControlPlane
-from tests.sidecar.pinned_scene import pinned_env, revisions, snapshot, wait_for
+from tests.multicluster.scene import Planes
+from tests.sidecar.pinned_scene import (
+    member,
+    pin_of,
+    pinned_env,
+    revisions,
+    snapshot,
+    wait_for,
+    write_member_token,
+)
 from tests.sidecar_process import Cluster, SidecarProcess
 
 Make = Callable[..., SidecarProcess]
@@ -55,10 +64,17 @@ class Policy:
         else:
             assert answer.status == 200, answer.body
 
-    def start(self, make: Make, folder: Path, *, mounted: str = "") -> SidecarProcess:
+    def start(
+        self,
+        make: Make,
+        folder: Path,
+        *,
+        mounted: str = "",
+        pins: Sequence[Mapping[str, str]] = (),
+    ) -> SidecarProcess:
         token = self.plane.token(self.namespace, "app")
         home = Cluster(self.plane.url, self.plane.ca_pem, token=token)
-        env = pinned_env(folder, home, MCA_SNAPSHOT_WATCH=POLICY)
+        env = pinned_env(folder, home, pins, MCA_SNAPSHOT_WATCH=POLICY)
         if mounted:
             (folder / "policy.json").write_text(self.render(mounted))
         env["MCA_SNAPSHOT"] = str(folder / "policy.json")
@@ -68,9 +84,9 @@ class Policy:
 
 
 def test_an_edit_decides_calls_within_a_second(
-    make_sidecar: Make, control_plane: ControlPlane, tmp_path: Path
+    make_sidecar: Make, planes: Planes, tmp_path: Path
 ) -> None:
-    policy = Policy(control_plane, "followed-a")
+    policy = Policy(planes.home, "followed-a")
     policy.write("v1-first")
     sidecar = policy.start(make_sidecar, tmp_path)
     pods = "/api/v1/namespaces/followed-a/configmaps"
@@ -85,7 +101,7 @@ def test_an_edit_decides_calls_within_a_second(
     assert max(taken) < 1, taken
     if "MCA_TELL" in os.environ:
         print(f"median {statistics.median(taken):.3f} s, worst {max(taken):.3f} s")  # noqa: T201
-    assert control_plane.request("DELETE", f"{policy.path}/{POLICY}").status == 200
+    assert planes.home.request("DELETE", f"{policy.path}/{POLICY}").status == 200
     wait_for(lambda: sidecar.events("snapshot_deleted"))
     assert sidecar.request("GET", pods).status == 200, "the last good one is kept"
     policy.write("v1-again", tenant=DENY_ALL)
@@ -93,9 +109,9 @@ def test_an_edit_decides_calls_within_a_second(
 
 
 def test_a_pod_that_is_before_its_policy_waits_for_it(
-    make_sidecar: Make, control_plane: ControlPlane, tmp_path: Path
+    make_sidecar: Make, planes: Planes, tmp_path: Path
 ) -> None:
-    policy = Policy(control_plane, "followed-b", bound=False)
+    policy = Policy(planes.home, "followed-b", bound=False)
     sidecar = policy.start(make_sidecar, tmp_path, mounted="v1-mounted")
     wait_for(lambda: sidecar.events("snapshot_watch_lost"))
     assert "it answers 403: configmaps" in sidecar.events("snapshot_watch_lost")[0]["reason"]
@@ -130,9 +146,9 @@ def test_an_api_server_that_is_restarted_is_followed_again(
 
 
 def test_a_snapshot_of_the_largest_size_comes_through(
-    make_sidecar: Make, control_plane: ControlPlane, tmp_path: Path
+    make_sidecar: Make, planes: Planes, tmp_path: Path
 ) -> None:
-    policy = Policy(control_plane, "followed-d")
+    policy = Policy(planes.home, "followed-d")
     bundle = base64.b64encode(
         b"-----BEGIN CERTIFICATE-----\n" + b"A" * 120_000 + b"\n-----END CERTIFICATE-----\n"
     ).decode()
@@ -145,3 +161,40 @@ def test_a_snapshot_of_the_largest_size_comes_through(
     policy.write("v1-large", clusters=[*home, *clusters])
     sidecar = policy.start(make_sidecar, tmp_path)
     assert revisions(sidecar) == ["v1-large"]
+
+
+def test_a_members_token_goes_to_the_member_that_it_was_made_for(
+    make_sidecar: Make, planes: Planes, tmp_path: Path
+) -> None:
+    space, home, west = "followed-e", planes.home, planes.west
+    west.create_service_account(space, "app", cluster_role="system:aggregate-to-view")
+    at_west = Cluster(west.url, west.ca_pem, token=west.token(space, "app"))
+    write_member_token(tmp_path, "west", at_west.token or "")
+    policy = Policy(home, space)
+    route = {"name": "all", "priority": 1, "match": [{"groups": ["*"], "resources": ["*"]}],
+             "to": {"members": [{"cluster": "west"}]}}  # fmt: skip
+    true = member("west", at_west, tmp_path)
+    policy.write("v1-0", clusters=[*snapshot("x")["clusters"], true], routes=[route])
+    sidecar = policy.start(make_sidecar, tmp_path, pins=[pin_of("west", at_west)])
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    answer = sidecar.request("GET", path)
+    assert answer.status == 200
+    assert planes.served_by(answer.headers["Audit-Id"]) == "west"
+    mark = home.audit.mark()
+    forgeries = [
+        member("west", Cluster(home.url, home.ca_pem), tmp_path),
+        true | {"server": home.url},
+        true | {"caBundle": member("x", Cluster(home.url, home.ca_pem), tmp_path)["caBundle"]},
+        true | {"tlsServerName": "home.example.com"},
+        true | {"credentials": {"tokenFile": str(tmp_path / "account" / "token")}},
+    ]
+    for number, forged in enumerate(forgeries, 1):
+        policy.write(f"v1-{number}", clusters=[*snapshot("x")["clusters"], forged], routes=[route])
+        wait_for(lambda: revisions(sidecar)[-1] == f"v1-{number}")  # noqa: B023
+        answer = sidecar.request("GET", path)
+        assert answer.status == 503, answer.body
+        assert b"mca upstream/credential: cluster west cannot be called: " in answer.body
+    reached = [event for event in home.audit.since(mark) if event["requestURI"] == path]
+    assert not [event for event in reached if event["verb"] == "list"]
+    policy.write("v1-true", clusters=[*snapshot("x")["clusters"], true], routes=[route])
+    wait_for(lambda: sidecar.request("GET", path).status == 200)
