@@ -87,9 +87,13 @@ REQUEST = "/api/v1/namespaces/{}/serviceaccounts/owner/token"
 
 @pytest.mark.parametrize(
     "audiences",
-    [None, [], [ISSUER], ["vault", ISSUER], ["vault", "another"], ["Vault"], ["vault "]],
-)
-def test_61_29_no_token_for_an_audience_that_nobody_listed(
+    [
+        None, [], [ISSUER], ["vault", ISSUER], ["vault", "another"], ["Vault"], ["vault "],
+        # What the broker and members take for a sidecar's.
+        ["mca.io/broker"], ["vault", "mca.io/broker"], ["mca.io/cluster/uid"],
+    ],
+)  # fmt: skip
+def test_61_29_74_no_token_for_an_audience_that_nobody_listed(
     guarded: Guarded, audiences: list[str] | None
 ) -> None:
     spec = {} if audiences is None else {"audiences": audiences}
