@@ -119,6 +119,8 @@ def test_with_images_the_member_is_guarded_once_its_webhook_serves(
     desk: Desk, east: ControlPlane
 ) -> None:
     told = add(desk, *IMAGES, "--wait", "0")
+    # What was allowed before there were guards is told, until it is labelled.
+    assert "in trust-a the guards do not hold" in told
     assert "east: clusterrole.rbac.authorization.k8s.io/mca-home-" in told
     assert "mutatingwebhookconfiguration.admissionregistration.k8s.io/mca created" in told
     desk.wait(NAME, "Enforced", "False", "WebhookUntrusted")

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from webhook.cli.arguments import tell
 from webhook.cli.cluster.credential import fetch_credential
-from webhook.cli.cluster.guards import choose_settings, find_guards, install_guards, tell_guards
+from webhook.cli.cluster.guards import settle_guards
 from webhook.cli.cluster.home_objects import (
     build_credential,
     build_registration,
@@ -107,12 +107,7 @@ class Adding:
             # Those of an installation stay its own.
             missing = [each for each in build_profiles(self._home) if not self._is_there(each)]
             self._there.apply(missing)
-        guards = find_guards(self._there.kube)
-        if given.sidecar_image:
-            settings = choose_settings(given, guards, self._user)
-            install_guards(self._there.kube, settings, given.wait and 180)
-        else:
-            tell_guards(guards, self._user, self._wish.context)
+        settle_guards(self._there.kube, given, self._user, self._home.uid)
 
     def register(self) -> None:
         """At home: the credential and who may read it, then the Cluster."""

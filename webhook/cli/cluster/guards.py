@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from webhook.admission.names import LABEL_BOUNDARY
 from webhook.cli.arguments import tell
+from webhook.cli.cluster.identity import LABEL_HOME
 from webhook.cli.cluster.steps import StepError
 from webhook.cli.install.course import Course, InstallError
+from webhook.cli.install.objects_there import list_metadata
+from webhook.cli.install.paths import find_collection
 from webhook.cli.install.place import find_api_ports
 from webhook.cli.stored import list_documents
 from webhook.guards.reading import UnreadableError, read_guard_settings
@@ -21,6 +25,8 @@ from webhook.install.settings import InstallSettings, list_problems
 from webhook.kube import Kube
 
 _POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+_ROLE_BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/rolebindings"
+_READY_S: Final = 180
 _OURS: Final = "app.kubernetes.io/name=mca"
 
 
@@ -38,6 +44,17 @@ def add_guard_options(parser: argparse.ArgumentParser) -> None:
         "--admin-group", metavar="GROUP", action="append", default=[],
         help=f"the same for a group; else {groups}",
     )  # fmt: skip
+
+
+def settle_guards(member: Kube, given: argparse.Namespace, account: str, home_uid: str) -> None:
+    """Install them where images are given, and tell what lacks."""
+    there = find_guards(member)
+    if given.sidecar_image:
+        install_guards(member, choose_settings(given, there, account), given.wait and _READY_S)
+    else:
+        tell_guards(there, account, given.context)
+    if given.sidecar_image or there:
+        tell_open_namespaces(member, home_uid, given.name, given.context)
 
 
 def find_guards(member: Kube) -> GuardSettings | None:
@@ -116,6 +133,25 @@ def tell_guards(there: GuardSettings | None, account: str, context: str) -> None
             f"the guards there do not know {account}: in enforced namespaces it gets no tokens and",
             "writes nothing. To change that:",
             *install,
+        )
+
+
+def tell_open_namespaces(member: Kube, home_uid: str, name: str, context: str) -> None:
+    """Guards hold where a namespace has its label: those that were allowed before have none."""
+    allowed = {
+        str(metadata["namespace"])
+        for metadata in list_metadata(member, _ROLE_BINDINGS, f"{LABEL_HOME}={home_uid}")
+    }
+    path = find_collection("v1", "Namespace", "")
+    labelled = {
+        str(metadata["name"])
+        for metadata in list_metadata(member, path, f"{LABEL_BOUNDARY}=enforced")
+    }
+    if left := sorted(allowed - labelled):
+        _say(
+            f"in {', '.join(left)} the guards do not hold: the namespace has no label of a",
+            "boundary there. For tenants with a boundary, run this again for each:",
+            f"  mca cluster allow {name} --context {context} --tenant … -n {left[0]}",
         )
 
 
