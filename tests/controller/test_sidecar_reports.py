@@ -58,6 +58,23 @@ def test_those_on_an_old_snapshot_are_counted(scene: BrokerScene) -> None:
     assert f"1 of 3 run an older snapshot, in {SPACE} (1)" in message
 
 
+def test_a_sidecar_counts_once_whichever_replica_it_meets(scene: BrokerScene) -> None:
+    first = scene.controller
+    second = scene.home.controller(MCA_CONTROLLER_ADDRESS=first.address).wait_ready()
+    other = BrokerScene(scene.home, scene.west, second)
+    token = scene.pod_token(SPACE, "moves")
+    policy = scene.home.policy(SPACE)
+    assert policy is not None
+    before = sidecars(scene)[0] or {"total": 0, "old": 0}
+    assert report(scene, token, OLD) == 204
+    assert report(other, token, policy["revision"]) == 204
+    after = {**before, "total": before["total"] + 1}
+    poll(lambda: sidecars(scene)[0] == after, 25, "not counted once")
+    # Who does not lead serves credentials all the same: here there are none for this tenant.
+    assert other.ask(token)[0] == 403
+    second.stop()
+
+
 class Replica:
     """What one replica does beside its pages, without waiting."""
 
