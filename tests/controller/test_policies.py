@@ -276,3 +276,13 @@ def test_what_keeps_it_from_being_written_is_told(home: Home) -> None:
     assert "exceeded quota" in poll(told)[0]
     home.plane.request("DELETE", f"{CORE}/pol-full/resourcequotas/q")
     poll(lambda: home.policy("pol-full"), 30)
+
+
+def test_who_still_reads_it_when_the_labels_are_gone_is_told(home: Home) -> None:
+    """Sidecars keep the last they saw: a deleted object would leave them their former Tenant."""
+    home.apply(tenant_of("pol-bare", "pol-bare"), namespace_of("pol-bare", "pol-bare"))
+    poll(lambda: ((home.policy("pol-bare") or {}).get("tenant") or {}).get("namespaces"))
+    bare = {"metadata": {"labels": None, "annotations": None}}
+    patched = home.plane.request("PATCH", f"{CORE}/pol-bare", bare, headers=MERGE)
+    assert patched.status == http.client.OK
+    assert policy_with(home, "pol-bare", tenant=None)["routes"] == []
