@@ -22,10 +22,11 @@ from bench import adapter
 from bench.figures import (
     bulk,
     connections,
-    controller,
+    controller_scale,
     decision,
     latency,
     pod_start,
+    propagation,
     reviews,
     start,
     throughput,
@@ -124,7 +125,12 @@ def measure_watches(stage: Stage) -> list[Section]:
 
 def measure_controller(stage: Stage) -> list[Section]:
     """With an API server of its own for each size; ten minutes, of which most make the objects."""
-    return controller.measure(quick=stage.quick)
+    return controller_scale.measure(quick=stage.quick)
+
+
+def measure_propagation(stage: Stage) -> list[Section]:
+    """On two planes of its own, with 200 sidecars: 5 GB of memory."""
+    return propagation.measure(quick=stage.quick)
 
 
 FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
@@ -137,6 +143,7 @@ FIGURES: dict[str, Callable[[Stage], list[Section]]] = {
     "reviews": measure_reviews,
     "watches": measure_watches,
     "controller": measure_controller,
+    "propagation": measure_propagation,
     "pod-start": measure_pod_start,
 }
 
