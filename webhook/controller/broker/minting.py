@@ -18,7 +18,8 @@ from webhook.resources.meta import mapping, read_meta
 HOME_ANNOTATION: Final = "mca.io/home"
 TENANT_ANNOTATION: Final = "mca.io/tenant"
 _CALL_S: Final = 5.0
-_NOT_FOUND: Final = 404
+# Not there; or not among those that `mca cluster allow` lets us look at, by their names.
+_NOT_LISTED: Final = (403, 404)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _MAX_TOKEN: Final = 16384
 
@@ -52,8 +53,8 @@ def mint(member: Kube, order: Order, now: float) -> Minted:
     try:
         account = member.request("GET", path, timeout_s=_CALL_S).document
     except KubeError as error:
-        if error.status == _NOT_FOUND:
-            raise _refuse(order, "it is not there") from None
+        if error.status in _NOT_LISTED:
+            raise _refuse(order, "it is not there, or may not be looked at") from None
         raise _complain(order, "GET of the service account", error) from None
     uid = _judge_account(account, order)
     # Of another uid meanwhile, the member answers 409.

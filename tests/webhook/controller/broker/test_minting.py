@@ -157,10 +157,19 @@ def test_what_is_no_token_is_not_passed_on(answer: dict[str, Any]) -> None:
     assert TOKEN not in f"{refused.value.message}{refused.value.told}"
 
 
+@pytest.mark.parametrize("code", [403, 404])
+def test_who_may_not_be_looked_at_is_not_listed(code: int) -> None:
+    """The Role on the member names those that may: the others answer 403, there or not."""
+    status = respond({"kind": "Status", "message": "no"}, code)
+    with member(status) as found, pytest.raises(RefusedError) as refused:
+        found.mint()
+    assert refused.value.rule == "account"
+
+
 @pytest.mark.parametrize("code", [401, 403, 409, 429, 500])
 def test_a_refusal_of_the_members_is_told(code: int) -> None:
     status = respond({"kind": "Status", "message": "no"}, code)
-    for answers in ([status], [respond(ACCOUNT), status]):
+    for answers in ([status], [respond(ACCOUNT), status])[code == 403 :]:
         with member(*answers) as found, pytest.raises(RefusedError) as refused:
             found.mint()
         assert refused.value.rule == "member"
