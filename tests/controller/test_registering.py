@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.controller.broker_scene import BrokerScene
 from tests.controller.desk import CLUSTERS, Desk
 from tests.controller.scene import (
     ControllerProcess,
@@ -136,7 +137,10 @@ def test_where_it_stops_it_says_so_and_goes_on(desk: Desk) -> None:
     assert plane.request("GET", f"{CLUSTERS}/west-3").status == 404
     plane.request("DELETE", f"{secrets}/mca-cluster-west-3")
     assert "home: cluster.mca.io/west-3 created" in desk.do(*arguments)
+    plane.kubectl("label", "-n", "mca-system", "role/mca-cluster-west-3", "mca.io/cluster-")
     told = desk.do("cluster", "remove", "west-3", "--context", "west")
+    assert "role.rbac.authorization.k8s.io/mca-cluster-west-3 stays" in told
+    assert "secret/mca-cluster-west-3 deleted" in told
     assert "on the member all stays: it is registered as west-1, too" in told
 
 
@@ -315,6 +319,26 @@ def test_which_accounts_are_a_tenants(desk: Desk, west: ControlPlane) -> None:
         assert refused in done.stderr
         assert "nothing was changed" in done.stderr
     desk.do(*allow, "reg-acme", "-n", "reg-a", "--service-account", "flux", "--adopt")
+
+
+def test_pods_get_tokens_of_what_was_allowed_and_of_nothing_else(
+    registered: Registered, controller: ControllerProcess
+) -> None:
+    """From `mca cluster add` and `allow` to a call of the member (attack 73)."""
+    desk, west, _ = registered
+    scene = BrokerScene(desk.home, west, controller)
+    scene.add_tenant("reg-mint", NAME, namespace="reg-m")
+    west.create_service_account("reg-m", "flux", cluster_role="system:aggregate-to-view")
+    allow = ("cluster", "allow", NAME, "--context", "west", "--tenant", "reg-mint", "-n", "reg-m")
+    desk.do(*allow, "--service-account", "app", "--role", "system:aggregate-to-view")
+    code, found = scene.ask(scene.pod_token("reg-m", "one"), NAME)
+    assert code == 200, found
+    maps = "/api/v1/namespaces/{}/configmaps"
+    assert west.request("GET", maps.format("reg-m"), token=found["token"]).status == 200
+    assert west.request("GET", maps.format("kube-system"), token=found["token"]).status == 403
+    # The same namespace and name, but somebody else's there.
+    code, found = scene.ask(scene.pod_token("reg-m", "two", "flux"), NAME)
+    assert (code, "token" in found) == (403, False)
 
 
 def test_route_test_tells_where_a_call_goes(desk: Desk, tmp_path: Path, west: ControlPlane) -> None:

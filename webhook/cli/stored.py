@@ -26,7 +26,9 @@ def list_documents(kube: Kube, path: str, **query: str) -> list[RawDocument]:
                 told = f"{kube.server} knows no Clusters, Tenants and Routes: run mca install first"
                 raise KubeError(error.status, error.reason, told) from None
             raise
-        found += page.get("items") or ()
+        for item in page.get("items") or ():
+            item["metadata"].pop("managedFields", None)  # as kubectl leaves it out
+            found.append(item)
         asked["continue"] = page["metadata"].get("continue") or ""
         if not asked["continue"]:
             return found

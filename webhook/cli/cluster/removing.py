@@ -6,10 +6,10 @@ Must not delete what others have made: an account of a tenant loses our marks, a
 from collections.abc import Iterator
 from typing import Final
 
-from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_HOME, name_secret
-from webhook.cli.cluster.steps import Steps
+from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_CLUSTER, LABEL_HOME, name_secret
+from webhook.cli.cluster.steps import Steps, find_path
 from webhook.cli.install.objects_there import list_metadata
-from webhook.cli.install.paths import find_collection
+from webhook.cli.install.paths import find_collection, name_object
 from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, RawDocument
 from webhook.resources.names import API_VERSION, CLUSTERS_PATH, TENANTS_PATH, object_path
@@ -58,9 +58,19 @@ class Removing:
         name = name_secret(self._name)
         self._at_home.delete(_describe(API_VERSION, "Cluster", self._name))
         for api_version, kind in _AT_HOME:
-            self._at_home.delete(_describe(api_version, kind, name, self._system))
+            self._delete_own(_describe(api_version, kind, name, self._system))
         if self._there is not None and not self._twins:
             self._tidy(self._there)
+
+    def _delete_own(self, document: RawDocument) -> None:
+        """A Secret that was made by hand is its maker's."""
+        there = self._at_home.find(find_path(document))
+        if there is None:
+            return
+        if (there.get("labels") or {}).get(LABEL_CLUSTER) == self._name:
+            self._at_home.delete(document)
+        else:
+            self._at_home.tell(f"{name_object(document)} stays: mca cluster add has not made it")
 
     def _tidy(self, there: Steps) -> None:
         namespaces = set()
