@@ -322,7 +322,7 @@ class Member:
         credential = self.credential
         if not credential.ready:
             self.close()  # what is idle may have been opened with one that counts no more
-        elif credential.in_handshake:
+        elif credential.in_handshake and credential.generation != self.generation:
             self._trust()
         header = credential.header()
         line = b"\r\nAuthorization: " + header.reveal() if header is not None else b""

@@ -1,15 +1,22 @@
 """Which broker is called, and that what goes to it goes to no other."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from sidecar.broker_credential import BrokerCredential
 from sidecar.brokerage import Brokerage
 from sidecar.config import Settings, parse_settings
 from sidecar.inquiry import Told
+from sidecar.member import Member
+from sidecar.policy.snapshot import Brokered, Cluster
 from sidecar.policy.snapshot_broker import Broker
 from sidecar.policy.verdict import Denial
+from tests.controlplane.certificates import Authority
 from tests.scripted_server import ScriptedServer
 from tests.sidecar.member_scene import LOOPBACK, MemberScene
 
@@ -99,3 +106,37 @@ def test_a_broker_that_is_down_is_tried_with_each_question_and_never_else(
     brokerage.poll(0.0)
     brokerage.sweep(0.0)
     brokerage.close_down()
+
+
+def test_a_certificate_that_is_no_other_costs_no_connection(
+    scene: MemberScene, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    pem = authority.pem.encode()
+    granted = []
+
+    def grant(cluster: str, then: Callable[[Told | Denial], None]) -> None:
+        pair = authority.issue_client("robot", [])
+        granted.append(pair)
+        answer = {
+            "cluster": cluster, "server": "https://eu-1", "ca": sha256(pem).hexdigest(),
+            "secondsLeft": 3600, "certificate": Path(pair.certificate).read_text(),
+            "key": Path(pair.key).read_text(),
+        }  # fmt: skip
+        then(Told(200, b"application/json", json.dumps(answer).encode()))
+
+    cluster = Cluster("eu-1", "https://eu-1", "eu-1", 443, pem, None, None, Brokered())
+    credential = BrokerCredential(scene.reactor.loop, cluster, grant)
+    member = Member(cluster, scene.limits, scene.metrics, scene.reactor, 1, credential)
+    assert [member.available] == [False]
+    first = member.context
+    credential.poll()
+    assert member.available
+    context = member.context
+    assert context is not first, "it is shown in the handshake"
+    member.adopt_credential()
+    assert member.context is context
+    credential.poll(monotonic() + 2500)
+    assert len(granted) == 2
+    assert member.context is not context
+    assert member.available
