@@ -129,7 +129,9 @@ def test_58_ephemeral_containers_reach_no_volume_with_a_token(tenant: Tenant) ->
     path = f"/api/v1/namespaces/{SPACE}/pods/app"
     pod = tenant.request("GET", path).json()
     volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
-    assert sorted(volumes) == ["mca-clients", "mca-identity", "mca-token"]
+    assert sorted(volumes) == [
+        "mca-broker", "mca-clients", "mca-identity", "mca-policy", "mca-token",
+    ]  # fmt: skip
     for name in volumes:
         look: dict[str, Any] = {
             "name": f"look-{name}",

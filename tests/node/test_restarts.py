@@ -137,7 +137,10 @@ def test_pods_go_on_while_kubelet_and_containerd_restart_and_the_token_is_renewe
 
 
 def list_credentials(node: Node, namespace: str) -> set[str]:
-    """Which tokens the account `app` has called the API server with, by their identifiers."""
+    """Which tokens the pod `app` has called the API server with, by their identifiers.
+
+    Other pods of its account call, too: each sidecar follows its policy.
+    """
     user = f"system:serviceaccount:{namespace}:app"
     lines = (node.plane.folder / "audit.jsonl").read_text().splitlines()
     users = (json.loads(line)["user"] for line in lines if user in line and line.endswith("}"))
@@ -145,6 +148,7 @@ def list_credentials(node: Node, namespace: str) -> set[str]:
         identifier
         for each in users
         if each.get("username") == user
+        and each["extra"]["authentication.kubernetes.io/pod-name"] == ["app"]
         for identifier in each["extra"]["authentication.kubernetes.io/credential-id"]
     }
 

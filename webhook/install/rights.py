@@ -34,12 +34,12 @@ def build_rights(settings: InstallSettings) -> list[RawDocument]:
     """What it follows, and its own certificates; those of cert-manager take no rights."""
     own = not settings.cert_manager
     in_cluster = Remarked(
-        "In the cluster: what it follows, and its own registration, by name.",
+        "In the cluster: its own registration, by name, and what it follows.",
         {
             "apiVersion": RBAC_API,
             "kind": "ClusterRole",
             "metadata": describe(WEBHOOK),
-            "rules": [*_follow(), *(_renew() if own else [])],
+            "rules": [*(_renew() if own else []), *_follow()],
         },
     )
     return [
