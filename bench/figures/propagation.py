@@ -19,6 +19,7 @@ from bench.spread import percentile
 from tests.controller.broker_scene import BrokerScene, enforced
 from tests.controller.scene import API, Home, poll, route_of, tenant_of
 from tests.controlplane import ControlPlane
+from tests.controlplane.control_plane import choose_port
 from tests.sidecar_process import SidecarProcess, swap_data
 
 TENANT, CLUSTER, ACCOUNT = "team", "west", "app"
@@ -128,9 +129,12 @@ class Stage:
         everyone[0].start()
         # By this thread: a sidecar ends with the one that has started it.
         for number in range(1, len(everyone), STARTERS):
-            for sidecar in everyone[number : number + STARTERS]:
+            group = everyone[number : number + STARTERS]
+            for sidecar in group:
+                # What was free when they were made may be another's by now.
+                sidecar.port, sidecar.admin_port = choose_port(), choose_port()
                 sidecar.spawn()
-            for sidecar in everyone[number : number + STARTERS]:
+            for sidecar in group:
                 sidecar.wait_ready()
         for sidecar in everyone:
             poll(lambda sidecar=sidecar: list_loads(sidecar, 0.0), PATIENCE_S)  # type: ignore[misc]
