@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from sidecar.log import log_event
+from sidecar.log import Level, log_event
 from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.queue import Queue
 from webhook.controller.engine.tally import EngineTally
@@ -106,7 +106,7 @@ class Crew:
             self._told.pop(key, None)
             self._queue.finish(key, again_s)
 
-    def _postpone(self, key: str, reason: str, problem: str, *, level: Any) -> None:
+    def _postpone(self, key: str, reason: str, problem: str, *, level: Level) -> None:
         pause = self._queue.fail(key, conflict=reason == "conflict")
         self._tally.count_error(self._part.name, reason)
         told = reason == "fault" or pause > _TOLD_AFTER_S

@@ -14,7 +14,6 @@ class EngineTally:
     """Queues, work, watches, the Lease."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
         self._depth = Gauge(
             "mca_controller_queue_depth",
             "Keys that wait for a worker",

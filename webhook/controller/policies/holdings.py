@@ -49,11 +49,6 @@ class Holdings:
             self._held[tenant] = (changes, held)
         return held
 
-    def list_near(self, tenant: str, uid: str) -> Iterable[str]:
-        """The namespaces that a change of this Tenant can concern."""
-        yield from self._namespaces.find("tenant", tenant)
-        yield from self._namespaces.find("uid", uid)
-
     def _find(self, tenant: str) -> Iterable[str]:
         for key in self._namespaces.find("tenant", tenant):
             meta = self._namespaces.get(key)
