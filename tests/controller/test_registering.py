@@ -44,6 +44,9 @@ def registered(
     home: Home, west: ControlPlane, controller: ControllerProcess, tmp_path_factory: Any
 ) -> Iterator[Registered]:
     assert controller.leads()
+    # Others of the same server would keep what is made there when this one is removed.
+    for name in list_clusters(home):
+        home.plane.request("DELETE", f"{CLUSTERS}/{name}")
     desk = Desk(home, tmp_path_factory.mktemp("desk"), west=west)
     yield Registered(desk, west, desk.do("cluster", "add", NAME, "--context", "west"))
     desk.do("cluster", "remove", NAME, "--context", "west", "--force")
@@ -57,10 +60,15 @@ def desk(registered: Registered) -> Desk:
 @pytest.fixture
 def spare(desk: Desk) -> Iterator[Desk]:
     """Whatever Clusters a test makes are gone after it."""
+    before = set(list_clusters(desk.home))
     yield desk
-    for item in desk.home.plane.request("GET", CLUSTERS).json()["items"]:
-        if item["metadata"]["name"] != NAME:
-            desk.home.plane.request("DELETE", f"{CLUSTERS}/{item['metadata']['name']}")
+    for name in set(list_clusters(desk.home)) - before:
+        desk.home.plane.request("DELETE", f"{CLUSTERS}/{name}")
+
+
+def list_clusters(home: Home) -> list[str]:
+    items = home.plane.request("GET", CLUSTERS).json()["items"]
+    return [str(item["metadata"]["name"]) for item in items]
 
 
 def test_what_is_registered_is_usable_and_answers(registered: Registered) -> None:

@@ -18,7 +18,7 @@ from tests.controlplane.control_plane import ISSUER
 from webhook.guards.reading import read_guard_settings
 
 AUDIENCE = "https://listed.example.com"
-NAME = "east"
+NAME = "trusting"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 IMAGES = tuple(
@@ -90,7 +90,7 @@ def test_nothing_is_kept_and_it_is_told_what_to_configure(desk: Desk, east: Cont
     assert config["jwt"][0]["issuer"] == {"url": ISSUER, "audiences": [AUDIENCE]}
     prefix = f"mca-{desk.uid()[:8]}:"
     assert config["jwt"][0]["claimMappings"]["username"] == {"claim": "sub", "prefix": prefix}
-    secrets = "/api/v1/namespaces/mca-system/secrets/mca-cluster-east"
+    secrets = "/api/v1/namespaces/mca-system/secrets/mca-cluster-trusting"
     assert desk.home.plane.request("GET", secrets).status == 404
     assert east.request("GET", "/api/v1/namespaces/mca-access").status == 404
 
@@ -121,7 +121,7 @@ def test_with_images_the_member_is_guarded_once_its_webhook_serves(
     told = add(desk, *IMAGES, "--wait", "0")
     # What was allowed before there were guards is told, until it is labelled.
     assert "in trust-a the guards do not hold" in told
-    assert "east: clusterrole.rbac.authorization.k8s.io/mca-home-" in told
+    assert "trusting: clusterrole.rbac.authorization.k8s.io/mca-home-" in told
     assert "mutatingwebhookconfiguration.admissionregistration.k8s.io/mca created" in told
     desk.wait(NAME, "Enforced", "False", "WebhookUntrusted")
     bundle = base64.b64encode(east.ca_pem.encode()).decode()
