@@ -16,6 +16,8 @@ NAMESPACE = "mca-system"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 DEPLOYMENT = f"{DEPLOYMENTS}/mca-webhook"
 TIMEOUT_S = 120
+# What a Cluster may name here, beside its own.
+MEMBER_AUDIENCE = "https://members.example.com"
 
 
 class Images(NamedTuple):
@@ -43,7 +45,8 @@ def _load(node: Node, product: Product) -> str:
 def install(node: Node, images: Images) -> None:
     """As an admin does it, from a terminal; returns when a dry run shows that pods get sidecars."""
     given = ("--sidecar-image", images.sidecar, "--control-image", images.control)
-    done = run_mca(node, "install", *given, "--wait", str(TIMEOUT_S))
+    more = ("--member-audience", MEMBER_AUDIENCE, "--wait", str(TIMEOUT_S))
+    done = run_mca(node, "install", *given, *more)
     if done.returncode != 0:
         raise RuntimeError(f"mca install: {done.stdout}{done.stderr}{explain(node)}")
 

@@ -53,6 +53,8 @@ class Node:
                 "endpoint-reconciler-type": "lease",
                 "authorization-mode": "Node,RBAC",
                 "enable-admission-plugins": "NodeRestriction",
+                # Where others find its keys: its certificate has no name for the node's address.
+                "service-account-jwks-uri": "https://10.0.0.1/openid/v1/jwks",
             },
         )
         self._servers: dict[str, ServerProcess] = {}

@@ -20,12 +20,16 @@ from tests.node.stated import (
     CLUSTER,
     SPACE,
     TENANT,
+    TRUSTING,
     apply,
     furnish,
+    let_in,
     make_member,
+    make_trusting_member,
     state_cluster,
     state_route,
     state_tenant,
+    state_trusting_cluster,
 )
 
 TIMEOUT_S = 60.0
@@ -50,16 +54,23 @@ class Story:
         self.node = node
         self.member = member
 
-    def ask(self, *command: str) -> str:
+    def start(self, name: str) -> None:
+        """A pod. No DNS runs on this node."""
+        address = self.read(BROKER)["spec"]["clusterIP"]
+        names = [{"ip": address, "hostnames": [f"mca-broker.{NAMESPACE}.svc"]}]
+        create(self.node, SPACE, write_pod(name, serviceAccountName="app", hostAliases=names))
+        self.node.wait_for_pod(SPACE, name)
+
+    def ask(self, pod: str = "app") -> str:
         """What a program in the pod is answered, or is told of its failure."""
-        run = ("exec", "-n", SPACE, "app", "-c", "app", "--", *(command or GET))
+        run = ("exec", "-n", SPACE, pod, "-c", "app", "--", *GET)
         done = self.node.plane.kubectl(*run, check=False)
         return done.stdout or done.stderr
 
-    def wait_until_told(self, what: str) -> float:
+    def wait_until_told(self, what: str, pod: str = "app") -> float:
         """How long it took."""
         began = time.monotonic()
-        wait_for(lambda: what in self.ask(), self.explain)
+        wait_for(lambda: what in self.ask(pod), self.explain)
         return time.monotonic() - began
 
     def read(self, path: str) -> dict[str, Any]:
@@ -95,11 +106,7 @@ def story(node: Node, installed: Images) -> Iterator[Story]:
         wait_for(lambda: story.is_so(f"{CUSTOM}/tenants/{TENANT}", "Ready"), story.explain)
         where = {"metadata": {"name": "where"}, "data": {"at": "home"}}
         node.plane.create(f"/api/v1/namespaces/{SPACE}/configmaps", where)
-        # No DNS runs on this node.
-        address = story.read(BROKER)["spec"]["clusterIP"]
-        names = [{"ip": address, "hostnames": [f"mca-broker.{NAMESPACE}.svc"]}]
-        create(node, SPACE, write_pod("app", serviceAccountName="app", hostAliases=names))
-        node.wait_for_pod(SPACE, "app")
+        story.start("app")
         yield story
 
 
@@ -147,6 +154,26 @@ def test_calls_go_on_without_the_controller(story: Story) -> None:
     finally:
         story.node.plane.kubectl(*scale, "--replicas=2")
     story.wait_until_told("member")
+
+
+def test_a_cluster_that_trusts_home_is_shown_the_pods_own_token(
+    story: Story, tmp_path: Path
+) -> None:
+    """A pod that was there before has none for it, and is told what helps."""
+    with make_trusting_member(story.node, tmp_path) as trusting:
+        furnish(trusting, "trusting")
+        let_in(trusting)
+        apply(story.node, state_trusting_cluster(trusting), state_tenant(CLUSTER, TRUSTING))
+        path = f"{CUSTOM}/clusters/{TRUSTING}"
+        wait_for(lambda: story.is_so(path, "Accepted"), story.explain)
+        story.start("later")
+        apply(story.node, state_route(TRUSTING))
+        story.wait_until_told("trusting", "later")
+        story.wait_until_told("restart the pod")
+        pod = story.read(f"/api/v1/namespaces/{SPACE}/pods/later")
+        assert len(read_secrets(pod["metadata"]["uid"])) == 5  # its key, its seed, three tokens
+        assert search(story.node, SPACE, "later") == []
+    apply(story.node, state_route())
 
 
 def test_the_application_finds_no_credential(story: Story) -> None:
