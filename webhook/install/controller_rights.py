@@ -6,13 +6,13 @@ not read Secrets in general: of a registered cluster's, a Role of its own gives 
 
 from typing import Any, Final
 
+from webhook.controller.broker.map_names import MAP_NAMES
 from webhook.controller.tenants.profiles import build_roles
 from webhook.install.names import (
     CA_MAP,
     CA_SECRET,
     CONTROLLER,
     OF_CONTROLLER,
-    STATUS_MAP,
     describe,
 )
 from webhook.install.remarks import RawDocument, Remarked
@@ -142,7 +142,7 @@ def _report() -> list[RawDocument]:
             "How many sidecars run which snapshot, by replica and in sum.",
             ["get", "create", "patch"],
             "configmaps",
-            names=(STATUS_MAP,),
+            names=MAP_NAMES,
         ),
         _allow(
             "Tokens of its own account alone: to probe clusters that trust them, and to prove that "

@@ -7,7 +7,6 @@ from webhook.install.remarks import RawDocument
 APP: Final = "mca"
 WEBHOOK: Final = "mca-webhook"
 CONTROLLER: Final = "mca-controller"
-STATUS_MAP: Final = "mca-status"
 CA_SECRET: Final = "mca-webhook-ca"  # noqa: S105 - the name of a Secret
 CA_MAP: Final = "mca-webhook-ca"
 DASHBOARD_MAP: Final = "mca-webhook-dashboard"
