@@ -11,11 +11,12 @@ from tests.controller.scene import ControllerProcess, Home, poll
 from tests.controlplane import ControlPlane
 from webhook.controller.broker.counts import merge_reports
 from webhook.controller.broker.crew import Crew
+from webhook.controller.broker.map_names import find_shard
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Report, Reports
 from webhook.controller.broker.reviews import Identity
-from webhook.controller.broker.status_map import StatusMap
+from webhook.controller.broker.status_maps import StatusMaps
 
 SPACE, TENANT = "reports-a", "reports-tenant"
 PATH = f"/apis/mca.io/v1alpha1/tenants/{TENANT}"
@@ -53,7 +54,7 @@ def test_those_on_an_old_snapshot_are_counted(scene: BrokerScene) -> None:
     poll(lambda: sidecars(scene) == ({"total": 3, "old": 1}, "SomeOld"), 25, "not counted as old")
     told = json.loads(scene.read(STATUS_MAP)["data"]["status.json"])
     assert told["tenants"][TENANT] == {"total": 3, "old": 1}
-    assert told["namespaces"][SPACE] == {"total": 3, "old": 1, "revision": policy["revision"]}
+    assert told["namespaces"][SPACE] == {"total": 3, "old": 1}
     message = scene.home.condition(PATH, "SidecarsCurrent")["message"]
     assert f"1 of 3 run an older snapshot, in {SPACE} (1)" in message
 
@@ -81,16 +82,16 @@ class Replica:
     def __init__(self, scene: BrokerScene, name: str) -> None:
         self.now = 100.0
         self.reports = Reports(lambda: self.now)
-        self.status_map = StatusMap(scene.kube, "mca-system")
+        self.maps = StatusMaps(scene.kube, "mca-system")
         self.crew = Crew(name, 2)
         objects = Objects(scene.kube, self.crew)
         self.publisher = Publisher(
-            self.status_map, self.crew, objects, self.reports, lambda _: NEW, name, lambda: self.now
+            self.maps, self.crew, objects, self.reports, lambda _: NEW, name, lambda: self.now
         )
-        self.key = f"replica.{name}.json"
+        self.key = name
 
     def published(self) -> str:
-        return self.status_map.read().get(self.key, "")
+        return self.maps.read(find_shard(SPACE)).get(self.key, "")
 
 
 async def test_a_replica_tells_what_it_heard_and_forgets_who_is_gone(scene: BrokerScene) -> None:
@@ -111,10 +112,18 @@ async def test_a_replica_tells_what_it_heard_and_forgets_who_is_gone(scene: Brok
     await replica.publisher.advance()
     assert [entry.pod for _, entry in replica.reports.list_all()] == ["stays"]
     assert len(merge_reports([replica.published()])[SPACE]) == 1
-    # Others' keys stay when one is taken out.
-    replica.status_map.write({"replica.other.json": "{}"})
-    replica.status_map.write({replica.key: None, "replica.other.json": None})
+    # A larger one is not written as often; what is written stays what it was.
+    written = replica.published()
+    replica.now += 1
+    await replica.publisher.advance()
+    assert replica.published() == written
+    # When all are gone, its key goes, and others' keys stay.
+    replica.maps.write(find_shard(SPACE), {"other": "{}"})
+    replica.reports.forget(SPACE, uids["stays"])
+    replica.now += 60
+    await replica.publisher.advance()
     assert replica.published() == ""
+    assert replica.maps.read(find_shard(SPACE))["other"] == "{}"
     replica.crew.close()
 
 

@@ -85,3 +85,4 @@ class SignedCertificate:
         follower = Follower(self._shared, self._names, self._lifetimes, audience)
         threading.Thread(target=follower.run, name="certificates", daemon=True).start()
         await ending.wait()
+        follower.end()

@@ -8,7 +8,7 @@ its own.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sidecar.log import log_event
@@ -36,15 +36,21 @@ class Follower:
     stored: Stored = Stored()  # noqa: RUF009 - it is frozen
     serving: Serving | None = None
     told: str = ""
+    changed: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False
 
     def run(self) -> None:
-        """Go on for ever: at each change of what is looked at, and from time to time."""
-        changed = threading.Event()
+        """Go on to the end: at each change of what is looked at, and from time to time."""
         for place in self.shared.shown_places:
-            threading.Thread(target=self._follow, args=(*place, changed), daemon=True).start()
-        while True:
-            changed.clear()
-            changed.wait(self.attempt())
+            threading.Thread(target=self._follow, args=place, daemon=True).start()
+        while not self.ended:
+            self.changed.clear()
+            self.changed.wait(self.attempt())
+
+    def end(self) -> None:
+        """Nobody is served any more."""
+        self.ended = True
+        self.changed.set()
 
     def attempt(self) -> float:
         """Look and sign, whatever comes of it; the pause until the next."""
@@ -86,13 +92,13 @@ class Follower:
         log_event("info", "certificate_signed", authority=issuer[:16], seconds=round(until - now))
         return True
 
-    def _follow(self, collection: str, name: str, changed: threading.Event) -> None:
+    def _follow(self, collection: str, name: str) -> None:
         def hear() -> bool:
             for _ in self.shared.follow(collection, name):
-                changed.set()
+                self.changed.set()
             return True
 
-        while True:
+        while not self.ended:
             # Whoever looks from time to time tells what is wrong.
             try_work(hear)
             time.sleep(_BETWEEN_WATCHES_S)

@@ -89,11 +89,11 @@ def sum_up_sidecars(counted: RawDocument | None) -> Part:
     try:
         content = json.loads(str(mapping((counted or {}).get("data")).get(_STATUS_KEY)))
         namespaces = content["namespaces"]
-        total = sum(int(each["total"]) for each in namespaces.values())
+        total, lagging = int(content["total"]), int(content["old"])
         old = {name: int(each["old"]) for name, each in namespaces.items() if each["old"]}
     except (ValueError, LookupError, TypeError, AttributeError):
         return Part("sidecars", "none has reported yet")
-    told = f"{total} report, {sum(old.values())} of them run an old policy"
+    told = f"{total} report, {lagging} of them run an old policy"
     return Part(
         "sidecars", told, _clip(f"{name}: {count} on an old one" for name, count in old.items())
     )

@@ -5,8 +5,9 @@ By the leader alone, by what all replicas have published. Must not write what is
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
 
 from webhook.controller.broker.counts import (
     Count,
@@ -16,14 +17,10 @@ from webhook.controller.broker.counts import (
     merge_reports,
     read_time,
 )
+from webhook.controller.broker.map_names import STATUS_MAP
 from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import Recency
-from webhook.controller.broker.status_map import (
-    MANAGER,
-    STATUS_KEY,
-    StatusMap,
-    select_replicas,
-)
+from webhook.controller.broker.status_maps import MANAGER, STATUS_KEY, StatusMaps
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.claims import judge_claim
@@ -37,11 +34,15 @@ EVERY_S: Final = 5.0
 # but that a replica is gone.
 _FOLLOWED_S: Final = 40.0
 _RECOUNT_S: Final = 60.0
-# A replica that has not written for so long is gone; what it had heard is told to another by now.
+# A replica's word counts for so long; what it had heard is told to another by then.
 _GONE_S: Final = 3 * REFRESH_S
 _SHOWN: Final = 3
+_LISTED: Final = 1000
+_BYTES_PER_S: Final = 100_000
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
+
+Shards = Mapping[str, Mapping[str, str]]
 
 
 class Counting:
@@ -50,56 +51,77 @@ class Counting:
     def __init__(self, world: World, clock: Callable[[], float] = time.time) -> None:
         self._world = world
         self._clock = clock
-        self._status_map = StatusMap(world.writer, world.settings.namespace)
+        self._maps = StatusMaps(world.writer, world.settings.namespace)
         self._recency = Recency(self._find_revision, clock)
         self._changed = True
         self._busy_until = 0.0
-        self._counted: tuple[Mapping[str, str], float] | None = None
+        self._counted: tuple[Shards, float] | None = None
         world.policies.listen(self._hear)
         world.namespaces.listen(self._hear)
         world.tenants.listen(self._hear)
 
     def reconcile(self, _key: str) -> float:
         """All of it; when to come again."""
-        data, now = self._status_map.read(), self._clock()
+        shards, now = self._maps.read_shards(), self._clock()
+        size = sum(len(text) for data in shards.values() for text in data.values())
         if self._changed:
             self._changed = False
             self._busy_until = now + _FOLLOWED_S
-        if self._counted is not None and now >= self._busy_until:
-            seen, at = self._counted
-            if seen == data and now < at + _RECOUNT_S:
-                return EVERY_S
-        self._counted = None
-        self._count(data)
-        self._counted = (data, now)
-        return EVERY_S
+        if self._is_new(shards, now):
+            self._counted = None
+            self._count(shards)
+            self._counted = (shards, now)
+        return max(EVERY_S, size / _BYTES_PER_S)
 
     def _hear(self, _: object) -> None:
         self._changed = True
 
-    def _count(self, data: Mapping[str, str]) -> None:
-        published = select_replicas(data)
-        gone = set(self._list_gone(published))
-        merged = merge_reports(text for key, text in published.items() if key not in gone)
+    def _is_new(self, shards: Shards, now: float) -> bool:
+        if self._counted is None or now < self._busy_until:
+            return True
+        seen, at = self._counted
+        return seen != shards or now >= at + _RECOUNT_S
+
+    def _count(self, shards: Shards) -> None:
+        # Who has not written for long is gone; while a replica hears anything, it writes.
+        before = self._clock() - _GONE_S
+        gone = [
+            (shard, key)
+            for shard, data in shards.items()
+            for key, text in data.items()
+            if read_time(text) < before
+        ]
+        merged = merge_reports(
+            text
+            for shard, data in shards.items()
+            for key, text in data.items()
+            if (shard, key) not in gone
+        )
         namespaces = count_namespaces(merged, self._recency.find)
         held = group_by_tenant(namespaces, self._find_tenant)
-        sums = {name: add_up(counts) for name, counts in held.items()}
-        self._tell_all(data.get(STATUS_KEY, ""), namespaces, sums, gone)
         failed: KubeError | None = None
-        for name, kept in self._world.tenants.items():
-            counts = held.get(name, {})
-            condition = describe(counts, kept.value.meta.generation)
+        for tell in self._list_tellings(namespaces, held, gone):
             try:
-                self._tell(kept.document, kept.value.meta, condition, add_up(counts))
+                tell()
             except KubeError as error:  # the others are told all the same
                 failed = error
         if failed is not None:
             raise failed
 
-    def _list_gone(self, published: Mapping[str, str]) -> Iterable[str]:
-        """Replicas that have not written for long: they write again while they hear anything."""
-        before = self._clock() - _GONE_S
-        return (key for key, text in published.items() if read_time(text) < before)
+    def _list_tellings(
+        self,
+        namespaces: Mapping[str, Count],
+        held: Mapping[str, Mapping[str, Count]],
+        gone: Iterable[tuple[str, str]],
+    ) -> Iterator[Callable[[], None]]:
+        for name, kept in self._world.tenants.items():
+            counts = held.get(name, {})
+            condition = describe(counts, kept.value.meta.generation)
+            yield partial(self._tell, kept.document, kept.value.meta, condition, add_up(counts))
+        sums = {name: add_up(counts) for name, counts in held.items()}
+        yield partial(self._tell_all, summarize(namespaces, sums))
+        for shard, key in gone:
+            yield partial(self._maps.write, shard, {key: None})
 
     def _find_revision(self, namespace: str) -> str:
         stored = self._world.policies.get(f"{namespace}/{POLICY}")
@@ -129,25 +151,25 @@ class Counting:
             if error.status not in (_NOT_FOUND, _CONFLICT):  # deleted, or made anew, meanwhile
                 raise
 
-    def _tell_all(
-        self,
-        there: str,
-        namespaces: dict[str, Count],
-        tenants: dict[str, Count],
-        gone: set[str],
-    ) -> None:
+    def _tell_all(self, told: dict[str, Any]) -> None:
         """Into mca-status, which `mca status` reads."""
-        told = {
-            "version": 1,
-            "tenants": {name: count._asdict() for name, count in tenants.items()},
-            "namespaces": {
-                name: {**count._asdict(), "revision": self._find_revision(name)}
-                for name, count in namespaces.items()
-            },
-        }
-        if gone or not says(there, told):
+        if not says(self._maps.read(STATUS_MAP).get(STATUS_KEY, ""), told):
             content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
-            self._status_map.write({STATUS_KEY: content, **dict.fromkeys(gone)})
+            self._maps.write(STATUS_MAP, {STATUS_KEY: content})
+
+
+def summarize(namespaces: Mapping[str, Count], tenants: Mapping[str, Count]) -> dict[str, Any]:
+    """What is told of all: sums, and the namespaces with most that lag."""
+    lagging = sorted(
+        (name for name, count in namespaces.items() if count.old),
+        key=lambda name: (-namespaces[name].old, name),
+    )
+    return {
+        "version": 1,
+        **add_up(namespaces)._asdict(),
+        "tenants": {name: count._asdict() for name, count in tenants.items()},
+        "namespaces": {name: namespaces[name]._asdict() for name in lagging[:_LISTED]},
+    }
 
 
 def says(text: str, told: Mapping[str, object]) -> bool:

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from webhook.controller.broker.map_names import find_shard
 from webhook.controller.broker.reports import Known
 from webhook.resources.meta import mapping
 
@@ -31,23 +32,20 @@ class Count(NamedTuple):
     old: int = 0
 
 
-def render_reports(known: Iterable[tuple[str, Known]], now: float) -> str:
-    """What one replica has heard. More kinds than sidecars of releases have do not count."""
-    namespaces: dict[str, dict[str, list[str]]] = {}
+def group_reports(known: Iterable[tuple[str, Known]]) -> dict[str, str]:
+    """What one replica has heard, by shard. More kinds than releases have do not count."""
+    shards: dict[str, dict[str, dict[str, list[str]]]] = {}
     for namespace, entry in known:
-        kinds = namespaces.setdefault(namespace, {})
+        kinds = shards.setdefault(find_shard(namespace), {}).setdefault(namespace, {})
         kind = f"{entry.report.revision} {entry.report.version}"
         if kind in kinds or len(kinds) < _MOST_KINDS:
             kinds.setdefault(kind, []).append(_identify(entry.pod_uid))
-    document = {
-        "version": _VERSION,
-        "time": int(now),
-        "namespaces": {
-            namespace: {kind: "".join(ids) for kind, ids in kinds.items()}
-            for namespace, kinds in namespaces.items()
-        },
-    }
-    return json.dumps(document, separators=(",", ":"), sort_keys=True)
+    return {shard: _render_shard(namespaces) for shard, namespaces in shards.items()}
+
+
+def frame_report(namespaces: str, now: float) -> str:
+    """One shard of it, with its time."""
+    return f'{{"namespaces":{namespaces},"time":{int(now)},"version":{_VERSION}}}'
 
 
 def read_time(text: str) -> float:
@@ -106,6 +104,14 @@ def add_up(counts: Mapping[str, Count]) -> Count:
     return Count(
         sum(count.total for count in counts.values()), sum(count.old for count in counts.values())
     )
+
+
+def _render_shard(namespaces: Mapping[str, Mapping[str, list[str]]]) -> str:
+    told = {
+        namespace: {kind: "".join(ids) for kind, ids in kinds.items()}
+        for namespace, kinds in namespaces.items()
+    }
+    return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
 
 def _identify(uid: str) -> str:

@@ -18,7 +18,7 @@ from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
-from webhook.controller.broker.status_map import StatusMap
+from webhook.controller.broker.status_maps import StatusMaps
 from webhook.controller.broker.tally import BrokerTally
 from webhook.controller.engine.world import World
 from webhook.enforcement.injected import Trust
@@ -53,7 +53,7 @@ def mount_broker(application: web.Application, world: World) -> None:
     ).mount(application)
 
     publisher = Publisher(
-        StatusMap(world.kube, settings.namespace),
+        StatusMaps(world.kube, settings.namespace),
         crew,
         objects,
         reports,

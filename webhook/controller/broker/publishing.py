@@ -1,6 +1,6 @@
 """Owns that the other replicas learn what sidecars have reported to this one.
 
-Written when something has changed. Must not take a pod that is gone
+Written where something has changed, the more it is the less often. Must not take a pod that is gone
 for one on an old snapshot: those that lag are looked after first.
 """
 
@@ -11,15 +11,18 @@ from functools import partial
 from typing import Final
 
 from sidecar.log import log_event
-from webhook.controller.broker.counts import render_reports
+from webhook.controller.broker.counts import frame_report, group_reports
 from webhook.controller.broker.crew import Crew
+from webhook.controller.broker.map_names import SHARDS
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.reports import Known, Reports
-from webhook.controller.broker.status_map import StatusMap, replica_key
+from webhook.controller.broker.status_maps import StatusMaps
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.meta import mapping, read_meta
 
 _PAUSE_S: Final = 2.0
+# What the API server has to keep of it, for as long as it keeps what was before.
+_BYTES_PER_S: Final = 20_000
 _LOOK_S: Final = 5.0
 # Sooner than the leader takes a replica for gone.
 REFRESH_S: Final = 120.0
@@ -34,7 +37,7 @@ class Publisher:
 
     def __init__(
         self,
-        status_map: StatusMap,
+        maps: StatusMaps,
         crew: Crew,
         objects: Objects,
         reports: Reports,
@@ -42,17 +45,17 @@ class Publisher:
         identity: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._status_map = status_map
-        self._key = replica_key(identity)
+        self._maps = maps
+        self._key = identity
         self._crew = crew
         self._objects = objects
         self._reports = reports
         self._find_revision = find_revision
         self._clock = clock
         self._looked: dict[str, float] = {}
-        self._look_at = float("-inf")
-        self._written = 0
-        self._written_at = float("-inf")
+        self._look_at = self._write_at = float("-inf")
+        # By shard: what was written last, and when.
+        self._written: dict[str, tuple[str, float]] = {}
 
     async def run(self) -> None:
         """Until it is cancelled. Whatever cannot be done now is done in the next round."""
@@ -70,13 +73,23 @@ class Publisher:
             self._look_at = now + _LOOK_S
             self._reports.drop_old()
             await self._look_after_old(now)
-        changes = self._reports.changes
-        due = self._reports.total > 0 and now - self._written_at >= REFRESH_S
-        if changes == self._written and not due:
+        if now < self._write_at:
             return
-        content = render_reports(self._reports.list_all(), time.time())
-        await self._crew.run(partial(self._status_map.write, {self._key: content}))
-        self._written, self._written_at = changes, now
+        told = group_reports(self._reports.list_all())
+        size = 0
+        for shard in SHARDS:
+            size += await self._publish(shard, told.get(shard, ""), now)
+        self._write_at = now + size / _BYTES_PER_S
+
+    async def _publish(self, shard: str, told: str, now: float) -> int:
+        """How much was written: nothing, if it stands there."""
+        before, at = self._written.get(shard, ("", now))
+        if told == before and (not told or now - at < REFRESH_S):
+            return 0
+        content = frame_report(told, time.time()) if told else None
+        await self._crew.run(partial(self._maps.write, shard, {self._key: content}))
+        self._written[shard] = (told, now)
+        return len(told)
 
     async def _look_after_old(self, now: float) -> None:
         self._looked = {uid: until for uid, until in self._looked.items() if until > now}

@@ -89,8 +89,9 @@ def test_routes_and_how_many_are_named() -> None:
 
 
 def test_sidecars() -> None:
-    counted = {"team-a": {"total": 3, "old": 1}, "team-b": {"total": 2, "old": 0}}
-    content = json.dumps({"version": 1, "namespaces": counted})
+    content = json.dumps(
+        {"version": 1, "total": 5, "old": 1, "namespaces": {"team-a": {"total": 3, "old": 1}}}
+    )
     part = sum_up_sidecars({"data": {"status.json": content}})
     assert part.told == "5 report, 1 of them run an old policy"
     assert part.findings == ("team-a: 1 on an old one",)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from webhook.controller.broker.counting import describe, says
+from webhook.controller.broker.counting import describe, says, summarize
 from webhook.controller.broker.counts import Count
 
 
@@ -46,3 +46,16 @@ def test_some_are_old_and_the_worst_are_named() -> None:
 )
 def test_what_stands_there_is_compared_without_its_time(text: str, same: bool) -> None:
     assert says(text, {"a": 1}) is same
+
+
+def test_what_lags_is_listed_the_worst_first_and_not_all_of_it() -> None:
+    counts = {f"n-{number}": Count(5, number % 4) for number in range(2000)}
+    told = summarize(counts, {"acme": Count(3, 1)})
+    assert (told["total"], told["old"]) == (10_000, 3000)
+    assert told["tenants"] == {"acme": {"total": 3, "old": 1}}
+    listed = list(told["namespaces"].values())
+    assert len(listed) == 1000
+    assert listed[0] == {"total": 5, "old": 3}
+    assert [each["old"] for each in listed] == sorted(
+        (each["old"] for each in listed), reverse=True
+    )
