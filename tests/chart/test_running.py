@@ -100,6 +100,21 @@ def test_its_rights_are_those_that_it_uses(running: Running) -> None:
     assert used == granted
 
 
+def test_the_controller_is_refused_nothing(running: Running) -> None:
+    """And it works: a labelled namespace has its snapshot, and who reads it."""
+    path = "/api/v1/namespaces/team/configmaps/mca-policy"
+    wait_until(lambda: running.site.plane.request("GET", path).status == 200)
+    account = "system:serviceaccount:mca-system:mca-controller"
+    events = [
+        event
+        for event in running.site.plane.audit.since(running.mark)
+        if event["user"]["username"] == account
+    ]
+    assert events
+    decision = "authorization.k8s.io/decision"
+    assert [event for event in events if event["annotations"][decision] != "allow"] == []
+
+
 def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> None:
     """Webhooks that put in the image before are still there: here, for as long as we look."""
     bundles = read_bundles(running)

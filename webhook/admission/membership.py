@@ -10,7 +10,8 @@ from typing import Final
 from webhook.admission.provision import Member, Members
 from webhook.kube import Kube, RawDocument
 from webhook.resources.claims import judge_claim
-from webhook.resources.clusters import parse_cluster
+from webhook.resources.clusters import ACCEPTED, parse_cluster
+from webhook.resources.conditions import is_true
 from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import (
     CLUSTERS_PATH,
@@ -79,9 +80,13 @@ def keep_tenant(document: RawDocument) -> Tenant | Invalid:
 
 
 def keep_member(document: RawDocument) -> Member | None:
-    """Nothing of a Cluster that is not accepted, or whose credentials come from the broker."""
+    """Nothing of a Cluster that is not accepted, or whose credentials come from the broker.
+
+    What was accepted before an edit counts: an audience never changes, and a pod that is made in
+    the moment until the edit is judged would lack its token for good.
+    """
     cluster = parse_cluster(document)
-    if isinstance(cluster, Invalid) or not cluster.accepted or not cluster.audience:
+    if isinstance(cluster, Invalid) or not cluster.audience or not is_true(document, ACCEPTED):
         return None
     return Member(
         cluster.name,

@@ -85,6 +85,13 @@ def test_an_audience_that_is_named() -> None:
     assert [each.audience for each in membership.find("team-1")] == ["eu.example.com"]
 
 
+def test_an_edit_that_is_not_judged_yet_takes_no_token_away() -> None:
+    cluster = make_cluster("eu")
+    cluster["metadata"]["generation"] = 2
+    membership = follow(cluster, make_tenant("team", "eu"), make_namespace("team-1", "team"))
+    assert [each.name for each in membership.find("team-1")] == ["eu"]
+
+
 @pytest.mark.parametrize(
     "cluster",
     [
