@@ -21,6 +21,7 @@ from webhook.controller.broker.map_names import STATUS_MAP
 from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import Recency
 from webhook.controller.broker.status_maps import MANAGER, STATUS_KEY, StatusMaps
+from webhook.controller.broker.sums import describe, says, summarize
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.claims import judge_claim
@@ -28,16 +29,14 @@ from webhook.resources.conditions import Condition, apply_status, now_text, same
 from webhook.resources.meta import Meta, mapping
 from webhook.resources.names import LABEL_TENANT, POLICY, object_path
 
-CONDITION: Final = "SidecarsCurrent"
 EVERY_S: Final = 5.0
+_IDLE_S: Final = 15.0
 # After a change of what is followed, sidecars follow and say so. Then nothing changes by itself,
 # but that a replica is gone.
 _FOLLOWED_S: Final = 40.0
 _RECOUNT_S: Final = 60.0
 # A replica's word counts for so long; what it had heard is told to another by then.
 _GONE_S: Final = 3 * REFRESH_S
-_SHOWN: Final = 3
-_LISTED: Final = 1000
 _BYTES_PER_S: Final = 100_000
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
@@ -67,11 +66,12 @@ class Counting:
         if self._changed:
             self._changed = False
             self._busy_until = now + _FOLLOWED_S
+        pause = _IDLE_S
         if self._is_new(shards, now):
-            self._counted = None
+            pause, self._counted = EVERY_S, None
             self._count(shards)
             self._counted = (shards, now)
-        return max(EVERY_S, size / _BYTES_PER_S)
+        return max(pause, size / _BYTES_PER_S)
 
     def _hear(self, _: object) -> None:
         self._changed = True
@@ -156,45 +156,3 @@ class Counting:
         if not says(self._maps.read(STATUS_MAP).get(STATUS_KEY, ""), told):
             content = json.dumps({**told, "time": now_text(self._clock())}, sort_keys=True)
             self._maps.write(STATUS_MAP, {STATUS_KEY: content})
-
-
-def summarize(namespaces: Mapping[str, Count], tenants: Mapping[str, Count]) -> dict[str, Any]:
-    """What is told of all: sums, and the namespaces with most that lag."""
-    lagging = sorted(
-        (name for name, count in namespaces.items() if count.old),
-        key=lambda name: (-namespaces[name].old, name),
-    )
-    return {
-        "version": 1,
-        **add_up(namespaces)._asdict(),
-        "tenants": {name: count._asdict() for name, count in tenants.items()},
-        "namespaces": {name: namespaces[name]._asdict() for name in lagging[:_LISTED]},
-    }
-
-
-def says(text: str, told: Mapping[str, object]) -> bool:
-    """Whether this is what stands there, whenever it was written."""
-    try:
-        found = mapping(json.loads(text))
-    except (ValueError, RecursionError):
-        return False
-    return {key: value for key, value in found.items() if key != "time"} == told
-
-
-def describe(counts: Mapping[str, Count], generation: int) -> Condition:
-    """The condition of a Tenant, by its namespaces."""
-    count = add_up(counts)
-    if not count.total:
-        return Condition(CONDITION, True, "NoSidecars", "no sidecar has reported", generation)
-    if not count.old:
-        message = f"all {count.total} run the snapshot of their namespace"
-        return Condition(CONDITION, True, "Current", message, generation)
-    worst = sorted(
-        (name for name in counts if counts[name].old), key=lambda name: (-counts[name].old, name)
-    )
-    shown = ", ".join(f"{name} ({counts[name].old})" for name in worst[:_SHOWN])
-    more = f" and {len(worst) - _SHOWN} more" if len(worst) > _SHOWN else ""
-    message = (
-        f"{count.old} of {count.total} run an older snapshot, in {shown}{more}: their logs say why"
-    )
-    return Condition(CONDITION, False, "SomeOld", message, generation)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import pytest
 
-from webhook.controller.broker.counting import summarize
 from webhook.controller.broker.counts import (
     Count,
     add_up,
@@ -18,6 +17,7 @@ from webhook.controller.broker.counts import (
 )
 from webhook.controller.broker.map_names import SHARDS
 from webhook.controller.broker.reports import Known, Report
+from webhook.controller.broker.sums import summarize
 
 OLD, NEW = (f"v1-{letter * 32}" for letter in "ab")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from webhook.controller.broker.counting import describe, says, summarize
 from webhook.controller.broker.counts import Count
+from webhook.controller.broker.sums import describe, says, summarize
 
 
 def test_nobody_reported() -> None:
