@@ -94,6 +94,7 @@ class Kube:
         self._client: Any = client.ApiClient(configuration)
         self._may_write: Callable[[], bool] | None = None
         self._is_foreign = False
+        self._until: float | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -120,6 +121,17 @@ class Kube:
         configuration.api_key["BearerToken"] = token
         configuration.api_key_prefix["BearerToken"] = "Bearer"
         return Kube(configuration, self.context)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is somebody else's, who may answer anything."""
+        return self._is_foreign
+
+    def for_at_most(self, seconds: float) -> "Kube":
+        """The same; after that time every call fails, and none takes longer than what is left."""
+        restricted = copy.copy(self)
+        restricted._until = time.monotonic() + seconds
+        return restricted
 
     def writing_while(self, allowed: Callable[[], bool]) -> "Kube":
         """The same server, identity and connections; only reads once that is not allowed."""
@@ -148,6 +160,10 @@ class Kube:
     ) -> Answer:
         """One call at the API's own path; KubeError for every answer that is none of success."""
         headers = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type})
+        if self._until is not None:
+            timeout_s = min(timeout_s, self._until - time.monotonic())
+            if timeout_s <= 0:
+                raise KubeError(0, "Timeout", f"{self.server}: it took too long in all")
         response = self._send(method, path, query, headers, body, timeout_s)
         try:
             content = self._read_bounded(response, timeout_s) if self._is_foreign else response.data

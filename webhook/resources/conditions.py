@@ -103,8 +103,15 @@ def apply_status(
     now: str,
     **more: object,
 ) -> RawDocument:
-    """The body of a server-side apply on an object's status; `more` are its other fields."""
+    """The body of a server-side apply on an object's status; `more` are its other fields.
+
+    It is for the version that was looked at: what was found out of an object that was deleted is
+    not said of its successor. The uid would not do, which nobody compares in a status.
+    """
     where = {"namespace": meta.namespace} if meta.namespace else {}
+    version = mapping(document.get("metadata")).get("resourceVersion")
+    if version:
+        where["resourceVersion"] = version
     return {
         "apiVersion": API_VERSION,
         "kind": kind,

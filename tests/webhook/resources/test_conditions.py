@@ -122,6 +122,9 @@ def test_the_body_of_a_status() -> None:
     assert (body["apiVersion"], body["kind"]) == ("mca.io/v1alpha1", "Cluster")
     assert body["status"]["version"] == "v1.36.3"
     assert [each["type"] for each in body["status"]["conditions"]] == ["Ready"]
+    seen = {"metadata": {"resourceVersion": "7"}}
+    body = apply_status("Cluster", meta, [READY], seen, NOW)
+    assert body["metadata"] == {"name": "eu-1", "resourceVersion": "7"}
     body = apply_status("Route", Meta("r", "u", "team-a"), [], {}, NOW)
     assert body["metadata"] == {"name": "r", "namespace": "team-a"}
 

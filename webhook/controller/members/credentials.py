@@ -41,11 +41,15 @@ class _Issued(NamedTuple):
 
 @dataclass(slots=True)
 class MemberAccess:
-    """Of one home; `find` knows the Clusters. Calls may come from several threads."""
+    """Of one home; `find` knows the Clusters. Calls may come from several threads.
+
+    `leads`: whether this replica may write, on members as at home.
+    """
 
     kube: Kube
     namespace: str
     find: Callable[[str], Cluster | None]
+    leads: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
     _issued: dict[str, _Issued] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,7 +60,8 @@ class MemberAccess:
         if cluster is None or not cluster.accepted:
             what = "is not usable" if cluster else "is not there"
             raise KubeError(0, "", f"Cluster {name} {what}: kubectl describe cluster {name}")
-        return open_member(find_address(cluster), self.find_login(cluster))
+        kube = open_member(find_address(cluster), self.find_login(cluster))
+        return kube.writing_while(self.leads)
 
     def find_login(self, cluster: Cluster) -> Login:
         """What opens it; KubeError: there is nothing."""

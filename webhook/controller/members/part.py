@@ -32,7 +32,8 @@ Profiles = dict[str, Store[Profile | Invalid]]
 
 def open_access(world: World) -> MemberAccess:
     """For whoever calls members as the controller."""
-    return MemberAccess(world.kube, world.settings.namespace, partial(_find_cluster, world))
+    find = partial(_find_cluster, world)
+    return MemberAccess(world.kube, world.settings.namespace, find, world.leads)
 
 
 def build_parts(world: World) -> list[Part]:

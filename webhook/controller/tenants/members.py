@@ -16,10 +16,13 @@ from webhook.controller.tenants.kinds import MERGE_PATCH, Step
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
 from webhook.controller.tenants.planning import View, plan_tenant
+from webhook.controller.tenants.rests import VISIT_S, Rests
 from webhook.controller.tenants.steps import Problem
 from webhook.kube import Kube, KubeError
 from webhook.resources.claims import judge_claim
-from webhook.resources.meta import Meta
+from webhook.resources.clusters import READY
+from webhook.resources.conditions import read_conditions
+from webhook.resources.meta import Meta, read_meta
 from webhook.resources.names import SYSTEM_NAMESPACE, object_path
 from webhook.resources.tenants import Tenant
 
@@ -35,15 +38,17 @@ class Members(NamedTuple):
     world: World
     open_member: Callable[[str], Kube]
     servers: Callable[[Tenant], tuple[str, ...]]
+    rests: Rests
 
     def attend(self, tenant: Tenant) -> list[Problem]:
         """Provision where that is asked, withdraw where it is no more; what is wrong."""
-        wanted, noted = choose_members(tenant), read_note(tenant.meta)
+        meta, wanted = tenant.meta, choose_members(tenant)
+        noted = read_note(meta)
         if set(wanted) - set(noted):
-            self._note(tenant.meta, [*wanted, *noted])
-        problems = self.leave(tenant.meta, set(noted) - set(wanted), delete=False)
+            meta = self._note(meta, [*wanted, *noted])
+        problems = self.leave(meta, set(noted) - set(wanted), delete=False)
         if not problems and set(noted) - set(wanted):
-            self._note(tenant.meta, wanted)
+            self._note(meta, wanted)
         return problems + self.provision(tenant, wanted)
 
     def provision(self, tenant: Tenant, names: Sequence[str]) -> list[Problem]:
@@ -63,22 +68,33 @@ class Members(NamedTuple):
             for problem in self._visit(name, lambda kube: _leave(kube, meta, delete=delete))
         ]
 
-    def _note(self, meta: Meta, names: Collection[str]) -> None:
+    def _note(self, meta: Meta, names: Collection[str]) -> Meta:
+        """The Tenant as it is then. KubeError: it is not what was read, and so may its note be."""
         told = ",".join(sorted(set(names))) or None
-        patch = {"metadata": {"uid": meta.uid, "annotations": {NOTE: told}}}
+        version = {"uid": meta.uid, "resourceVersion": meta.resource_version}
+        patch = {"metadata": {**version, "annotations": {NOTE: told}}}
         path = object_path("Tenant", meta.name)
-        self.world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
+        answer = self.world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
+        return read_meta(answer.document)
 
     def _visit(self, name: str, work: Callable[[Kube], list[Problem]]) -> list[Problem]:
         try:
             kube = self.open_member(name)
             try:
-                found = work(kube)
+                self.rests.ask(name, self._find_failure(name))
+                with self.rests.watch(name):
+                    found = work(kube.for_at_most(VISIT_S))
             finally:
                 kube.close()
         except KubeError as error:
             found = [Problem(Step.NAMESPACES, "", error.reason or "Unreachable", str(error), True)]
         return [problem._replace(message=f"{name}: {problem.message}") for problem in found]
+
+    def _find_failure(self, name: str) -> str:
+        """What was found out by those who look at members all the time; empty if it answers."""
+        kept = self.world.clusters.get(name)
+        ready = read_conditions(kept.document).get(READY) if kept else None
+        return ready.message if ready is not None and ready.status is False else ""
 
     def _provision(self, kube: Kube, tenant: Tenant) -> list[Problem]:
         applier = Applier(kube)

@@ -19,7 +19,14 @@ from webhook.controller.tenants.kinds import (
 )
 from webhook.controller.tenants.planning import Found
 from webhook.kube import Kube, KubeError
-from webhook.resources.meta import Meta, RawDocument, documents, read_meta, text_list
+from webhook.resources.meta import (
+    Meta,
+    RawDocument,
+    documents,
+    mapping,
+    read_meta,
+    text_list,
+)
 from webhook.resources.names import LABEL_TENANT
 from webhook.watching.collection import Collection
 from webhook.watching.store import Store
@@ -28,6 +35,7 @@ from webhook.watching.store import Store
 API_NAME: Final = "kubernetes"
 API_PATH: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 _PAGE: Final = 500
+_MOST_OF_MEMBERS: Final = 5_000
 _NOT_FOUND: Final = 404
 _INDEX: Final = "tenant"
 
@@ -113,11 +121,18 @@ def _fetch_namespace(kube: Kube, name: str) -> Meta | None:
 
 
 def _list_all(kube: Kube, path: str, selector: Mapping[str, str]) -> Iterator[RawDocument]:
+    """A member may answer without end: of one, no more is taken than a Tenant ever has there."""
     query: dict[str, Any] = {**selector, "limit": str(_PAGE)}
+    left = _MOST_OF_MEMBERS
     while True:
         page = kube.request("GET", path, query=query).document
-        yield from documents(page.get("items"))
-        query["continue"] = (page.get("metadata") or {}).get("continue")
+        found = documents(page.get("items"))
+        left -= max(len(found), 1)
+        if kube.is_foreign and left < 0:
+            told = f"{kube.server}: it lists more than {_MOST_OF_MEMBERS} objects of one tenant"
+            raise KubeError(0, "TooMany", told)
+        yield from found
+        query["continue"] = mapping(page.get("metadata")).get("continue")
         if not query["continue"]:
             return
 
@@ -134,8 +149,10 @@ def list_addresses(raw: RawDocument) -> tuple[Address, ...]:
 
 
 def fetch_api(kube: Kube) -> tuple[Address, ...]:
-    """Where a cluster's API server answers, if it says so."""
+    """Where a cluster's API server answers, if it says so; KubeError: it says nothing at all."""
     try:
         return list_addresses(kube.request("GET", f"{API_PATH}/{API_NAME}").document)
-    except KubeError:
+    except KubeError as error:
+        if not error.status:
+            raise
         return ()

@@ -19,6 +19,7 @@ from webhook.controller.tenants.members import Members, choose_members
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import API_NAME, Objects, list_collections, watch_api
 from webhook.controller.tenants.planning import View, plan_tenant
+from webhook.controller.tenants.rests import Rests
 from webhook.controller.tenants.steps import (
     Problem,
     judge_members,
@@ -35,7 +36,8 @@ from webhook.resources.names import FINALIZER, LABEL_TENANT, object_path
 from webhook.resources.tenants import Tenant
 from webhook.watching.collection import Key
 
-_WORKERS: Final = 4
+# Members may hold some of them up for as long as a visit lasts.
+_WORKERS: Final = 8
 _NEXT_S: Final = 1.0
 # What an admin has to mend is often nothing that is watched, on members nothing is.
 _LOOK_AGAIN_S: Final = 60.0
@@ -60,7 +62,7 @@ class Provisioning:
         self._following = Following(world)
         self._applier = Applier(world.writer)
         self._teller = Teller(world.writer, world.events)
-        self._members = Members(world, open_access(world).open, self._list_servers)
+        self._members = Members(world, open_access(world).open, self._list_servers, Rests())
         self._farewell = Farewell(world, self._applier, self._teller, self._members)
 
     def part(self) -> Part:

@@ -1,5 +1,7 @@
 """What isolated pods reach, and nothing else."""
 
+from typing import Any
+
 import pytest
 
 from webhook.controller.tenants.isolation import (
@@ -40,7 +42,7 @@ def test_nothing_passes_but_dns_and_the_api() -> None:
 
 
 def test_what_the_tenant_lists_is_let_through() -> None:
-    ingress = ({"from": [{"podSelector": {}}]},)
+    ingress: tuple[dict[str, Any], ...] = ({"from": [{"podSelector": {}}]},)
     egress = ({"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},)
     both = build_policies(AROUND, [], ingress, egress)[ALLOW]
     assert both["policyTypes"] == ["Ingress", "Egress"]

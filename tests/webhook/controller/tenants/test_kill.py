@@ -97,12 +97,8 @@ def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) ->
                     return
                 proxy.revive()
                 controller.start()
-                home.wait(
-                    ends,
-                    lambda number=number, name=name: (
-                        f"killed after write {number}: {tell(expected, read_end(home, name))}"
-                    ),
-                )
+                told = functools.partial(tell_end, home, expected, name, number)
+                home.wait(ends, told)
         finally:
             controller.kill()
 
@@ -174,6 +170,10 @@ def is_gone(home: Home, name: str) -> bool:
 
 def ends_as(home: Home, name: str, expected: dict[str, Any]) -> bool:
     return home.is_ready(name) and read_end(home, name) == expected
+
+
+def tell_end(home: Home, expected: dict[str, Any], name: str, number: int) -> str:
+    return f"killed after write {number}: {tell(expected, read_end(home, name))}"
 
 
 def tell(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:

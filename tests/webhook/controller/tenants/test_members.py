@@ -7,7 +7,8 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home, Raw
-from webhook.cli.cluster import home_objects as objects
+from webhook.cli.cluster.home_objects import build_credential, render_kubeconfig
+from webhook.cli.cluster.identity import Home as HomeIdentity, name_secret
 from webhook.cli.install.paths import find_path
 from webhook.controller.tenants.kinds import BINDING, NETWORK, QUOTA
 from webhook.controller.tenants.profiles import build_roles
@@ -29,11 +30,11 @@ def member(home: Home) -> Iterator[ControlPlane]:
         for role in build_roles():
             plane.create(find_path(role).rpartition("/")[0], role)
         ca = base64.b64encode(plane.ca_pem.encode()).decode()
-        text = objects.render_kubeconfig(plane.url, ca, plane.tokens["admin"])
-        here = objects.Home("0123456789", SYSTEM)
-        for document in objects.build_credential(here, "eu", text, ""):
+        text = render_kubeconfig(plane.url, ca, plane.tokens["admin"])
+        here = HomeIdentity("0123456789", SYSTEM)
+        for document in build_credential(here, "eu", text, ""):
             home.plane.create(find_path(document).rpartition("/")[0], document)
-        credentials = {"tokenRequest": {"secretRef": {"name": objects.name_secret("eu")}}}
+        credentials = {"tokenRequest": {"secretRef": {"name": name_secret("eu")}}}
         cluster = {
             "apiVersion": API_VERSION,
             "kind": "Cluster",

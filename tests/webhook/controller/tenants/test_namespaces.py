@@ -20,7 +20,7 @@ from webhook.resources.meta import Meta
 from webhook.resources.names import LABEL_TENANT, TENANT_UID
 
 SYSTEM = "mca-system"
-LABELLED = {
+LABELLED: dict[str, Any] = {
     "mca.io__injection": "enabled",
     "mca.io__boundary": "enforced",
     "pod_security.kubernetes.io__enforce": "baseline",

@@ -19,7 +19,7 @@ from webhook.controller.tenants.planning import Found, plan_tenant
 from webhook.controller.tenants.steps import Apply, Create, Plan, Remove
 from webhook.controller.tenants.wishes import Wish, list_wishes
 
-LABELLED = {
+LABELLED: dict[str, Any] = {
     "mca.io__injection": "enabled",
     "mca.io__boundary": "enforced",
     "pod_security.kubernetes.io__enforce": "baseline",
