@@ -44,8 +44,10 @@ def test_as_it_is_made() -> None:
 def test_every_guard_and_its_binding_counts(name: str) -> None:
     stored = make_stored()
     for part in ("policies", "bindings"):
-        left = tuple(each for each in getattr(stored, part) if each["metadata"]["name"] != name)
-        lack = find_lack(stored._replace(**{part: left}))
+        left: dict[str, Any] = {
+            part: tuple(each for each in getattr(stored, part) if each["metadata"]["name"] != name)
+        }
+        lack = find_lack(stored._replace(**left))
         assert lack is not None
         assert lack.reason == "GuardsMissing"
         assert name in lack.message
