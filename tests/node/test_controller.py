@@ -193,6 +193,21 @@ def test_mca_check_finds_nothing_wrong(story: Story) -> None:
     assert "leader: mca-controller-" in done.stdout
 
 
+def test_neither_of_our_accounts_lacks_a_right(story: Story) -> None:
+    """Of all that the tests here have had them do, by the API server's audit log."""
+    lines = (story.node.plane.folder / "audit.jsonl").read_text().splitlines()
+    ours = f"system:serviceaccount:{NAMESPACE}:mca-"
+    events = [json.loads(line) for line in lines if ours in line and line.endswith("}")]
+    refused = [
+        (event["user"]["username"], event["verb"], event["objectRef"])
+        for event in events
+        if event["user"]["username"].startswith(ours)
+        and event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+    ]
+    assert events
+    assert refused == []
+
+
 def test_a_tenant_that_is_deleted_takes_its_namespace_along(story: Story) -> None:
     story.node.plane.kubectl("delete", "tenant", TENANT, "--timeout=90s")
     path = f"/api/v1/namespaces/{SPACE}"
