@@ -27,7 +27,7 @@ APISERVER_FIXTURES = frozenset({"control_plane", "make_control_plane"})
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    """One for the whole run. Take names of your own: other tests work in it too."""
+    """One for each process of the run. Take names of your own: other tests work in it too."""
     with ControlPlane() as plane:
         yield plane
 
