@@ -26,6 +26,9 @@ from tests.controlplane import ControlPlane
 from webhook.admission.registration import build_registration
 from webhook.guards.rendering import render_manifests
 from webhook.guards.settings import GuardSettings
+from webhook.kube import KubeError, open_server
+from webhook.resources.conditions import Condition, apply_status
+from webhook.resources.meta import read_meta
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAME = "west-1"
@@ -202,6 +205,25 @@ def test_an_audience_that_opens_home_is_refused_and_nothing_is_shown_to_the_memb
     desk.wait("own", "Ready", "False", "Unauthorized")
     for name in ("homes", "not-listed", "taken"):
         desk.wait(name, "Ready", "Unknown", "NotProbed")
+
+
+def test_what_was_found_of_a_cluster_is_not_said_of_its_successor(
+    spare: Desk, west: ControlPlane
+) -> None:
+    """The status is for the version that was looked at: made anew, it is nobody's yet."""
+    home = spare.home
+    home.apply(cluster_of("anew", west))
+    spare.wait("anew", "Accepted", "True", "AudienceProven")
+    old = spare.cluster("anew")
+    home.plane.request("DELETE", f"{CLUSTERS}/anew")
+    home.apply(cluster_of("anew", west))
+    verdict = Condition("Accepted", True, "Stale", "", old["metadata"]["generation"])
+    body = apply_status("Cluster", read_meta(old), [verdict], old, "2026-01-01T00:00:00Z")
+    kube = open_server(home.plane.url, home.plane.ca_pem, token=home.plane.tokens["admin"])
+    with pytest.raises(KubeError) as caught:
+        kube.apply(f"{CLUSTERS}/anew/status", body, "mca-controller-clusters")
+    assert caught.value.status == 409
+    kube.close()
 
 
 def test_secrets(spare: Desk, west: ControlPlane) -> None:
