@@ -4,20 +4,16 @@ Pure. A pod may have reported to either replica, so pods are told apart, by a fe
 their uid. Must not trust what it reads: what is none of this form counts for nothing.
 """
 
-import hashlib
 import json
 import re
-from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.broker.map_names import find_shard
-from webhook.controller.broker.reports import Known
+from webhook.controller.broker.reports import MARK_CHARACTERS, Known
 from webhook.resources.meta import mapping
 
 _VERSION: Final = 1
-# Of 10,000 pods in one namespace two are taken for one in a thousandth of all cases.
-_ID_CHARACTERS: Final = 6
 _MOST_KINDS: Final = 16
 _IDS: Final = re.compile(r"[A-Za-z0-9+/]*", re.ASCII)
 
@@ -39,7 +35,7 @@ def group_reports(known: Iterable[tuple[str, Known]]) -> dict[str, str]:
         kinds = shards.setdefault(find_shard(namespace), {}).setdefault(namespace, {})
         kind = f"{entry.report.revision} {entry.report.version}"
         if kind in kinds or len(kinds) < _MOST_KINDS:
-            kinds.setdefault(kind, []).append(_identify(entry.pod_uid))
+            kinds.setdefault(kind, []).append(entry.mark)
     return {shard: _render_shard(namespaces) for shard, namespaces in shards.items()}
 
 
@@ -114,10 +110,6 @@ def _render_shard(namespaces: Mapping[str, Mapping[str, list[str]]]) -> str:
     return json.dumps(told, separators=(",", ":"), sort_keys=True)
 
 
-def _identify(uid: str) -> str:
-    return b64encode(hashlib.sha256(uid.encode()).digest())[:_ID_CHARACTERS].decode()
-
-
 def _load(text: str) -> dict[str, Any]:
     try:
         document = mapping(json.loads(text))
@@ -127,6 +119,6 @@ def _load(text: str) -> dict[str, Any]:
 
 
 def _split(ids: object) -> list[str]:
-    if not isinstance(ids, str) or len(ids) % _ID_CHARACTERS or _IDS.fullmatch(ids) is None:
+    if not isinstance(ids, str) or len(ids) % MARK_CHARACTERS or _IDS.fullmatch(ids) is None:
         return []
-    return [ids[at : at + _ID_CHARACTERS] for at in range(0, len(ids), _ID_CHARACTERS)]
+    return [ids[at : at + MARK_CHARACTERS] for at in range(0, len(ids), MARK_CHARACTERS)]

@@ -36,6 +36,10 @@ class Flights(Generic[T]):
         flight = self._flights.get(question)
         return flight is not None and flight.until > self._clock()
 
+    def forget(self, question: Hashable) -> None:
+        """Ask anew; whoever waits for the last answer gets that."""
+        self._flights.pop(question, None)
+
     async def share(
         self,
         question: Hashable,

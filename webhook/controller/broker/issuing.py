@@ -66,7 +66,7 @@ class Issuing:
         self._members = members
         self._namespace = namespace
         self._clock = clock
-        self._minted: Flights[Minted] = Flights()
+        self._minted: Flights[Minted] = Flights(clock=clock)
 
     async def issue(self, identity: Identity, tenant: Tenant, cluster: Cluster) -> Issued:
         """What the sidecar of this pod shows to the cluster."""

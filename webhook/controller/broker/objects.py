@@ -55,7 +55,7 @@ class Objects:
 
     async def _read(self, path: str, keep_s: float) -> RawDocument | None:
         ask = partial(self._crew.run, partial(_get, self._kube, path))
-        return await self._flights.share(path, ask, lambda _: keep_s)
+        return await self._flights.share(path, ask, lambda found: keep_s if found else 0.0)
 
 
 def _get(kube: Kube, path: str) -> RawDocument | None:

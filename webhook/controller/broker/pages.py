@@ -6,6 +6,7 @@ for anybody on the loop: reads at home and calls to members have threads.
 
 import asyncio
 import json
+import math
 import os
 import time
 import traceback
@@ -22,7 +23,7 @@ from webhook.controller.broker.issuing import Issuing
 from webhook.controller.broker.rates import Rates
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reports import Reports, read_report
-from webhook.controller.broker.reviews import Identity, Reviews
+from webhook.controller.broker.reviews import GOOD_S, Identity, Reviews
 from webhook.controller.broker.tally import BrokerTally
 from webhook.kube import KubeError
 
@@ -68,15 +69,18 @@ class Pages:
         """Add them, and say of all else below /v1 that it is none."""
         router = application.router
         router.add_post("/v1/credentials/{cluster}", self._make("credentials", self._issue))
-        router.add_post("/v1/reports", self._make("reports", self._hear))
+        # A report decides nothing: for that a token counts to its end, and nobody is asked again.
+        router.add_post("/v1/reports", self._make("reports", self._hear, math.inf))
         router.add_route("*", "/v1{rest:(/.*)?}", self._make("none", _refuse_path))
 
-    def _make(self, name: str, page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _make(
+        self, name: str, page: Page, good_s: float = GOOD_S
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
             began = time.perf_counter()
             identity: Identity | None = None
             try:
-                identity, body = await self._admit(request)
+                identity, body = await self._admit(request, good_s)
                 code, content = await page(request, identity, body)
             except RefusedError as error:
                 refused = error
@@ -94,7 +98,7 @@ class Pages:
 
         return answer
 
-    async def _admit(self, request: web.Request) -> tuple[Identity, bytes]:
+    async def _admit(self, request: web.Request, good_s: float) -> tuple[Identity, bytes]:
         """Who asks: nothing else is said to who has not proven it."""
         peer = request.remote or ""
         token = read_token(request.headers.getall("Authorization", ()))
@@ -102,7 +106,7 @@ class Pages:
         if not self._reviews.knows(token):
             _limit(self._limits.peer, peer)
         async with self._crowd.enter(peer):
-            identity = await self._reviews.authenticate(token)
+            identity = await self._reviews.authenticate(token, good_s)
         _limit(self._limits.pod, identity.pod_uid)
         _limit(self._limits.namespace, identity.namespace)
         return identity, body

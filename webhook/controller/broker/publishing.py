@@ -30,6 +30,7 @@ REFRESH_S: Final = 120.0
 _PATIENCE_S: Final = 15.0
 _LOOK_AGAIN_S: Final = 60.0
 _LOOKS_AT_ONCE: Final = 20
+_NAMESPACES_AT_ONCE: Final = 500
 
 
 class Publisher:
@@ -75,7 +76,8 @@ class Publisher:
             await self._look_after_old(now)
         if now < self._write_at:
             return
-        told = group_reports(self._reports.list_all())
+        # Of 50,000 that takes a moment, in which the loop has others to answer.
+        told = await self._crew.run(partial(group_reports, self._reports.list_all()))
         size = 0
         for shard in SHARDS:
             size += await self._publish(shard, told.get(shard, ""), now)
@@ -95,7 +97,7 @@ class Publisher:
         self._looked = {uid: until for uid, until in self._looked.items() if until > now}
         lagging = [
             (namespace, known)
-            for namespace, known in self._reports.list_all()
+            for namespace, known in self._reports.list_next(_NAMESPACES_AT_ONCE)
             if now - known.at > _PATIENCE_S
             and known.pod_uid not in self._looked
             and known.report.revision != self._find_revision(namespace)

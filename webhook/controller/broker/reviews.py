@@ -7,7 +7,6 @@ is looked at for each credential.
 import hashlib
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.broker.bearer import Bearer, read_bearer
@@ -22,7 +21,7 @@ _PATH: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 _EXTRA: Final = "authentication.kubernetes.io/"
 _CALL_S: Final = 10.0
 # How long the API server's word counts, and for how long the same bad token is not asked for again.
-_GOOD_S: Final = 60.0
+GOOD_S: Final = 60.0
 _BAD_S: Final = 5.0
 
 
@@ -35,6 +34,13 @@ class Identity(NamedTuple):
     pod_uid: str
 
 
+class _Judged(NamedTuple):
+    """None: it is nobody's. At which time of the clock that was said."""
+
+    identity: Identity | None
+    at: float
+
+
 class Reviews:
     """Judges tokens; the same one is asked for once a minute at most."""
 
@@ -42,26 +48,36 @@ class Reviews:
         self._kube = kube
         self._crew = crew
         self._clock = clock
-        self._flights: Flights[Identity | None] = Flights()
+        self._flights: Flights[_Judged] = Flights(clock=clock)
 
     def knows(self, token: str) -> bool:
         """Whether nobody has to be asked: it was judged a moment ago."""
         return self._flights.knows(_digest(token))
 
-    async def authenticate(self, token: str) -> Identity:
-        """Whose it is; RefusedError if it is nobody's. KubeError: home cannot be asked."""
-        bearer = read_bearer(token, self._clock())
-        ask = partial(self._crew.run, partial(review, self._kube, token, bearer))
-        keep_s = partial(self._keep, bearer.expires)
-        found = await self._flights.share(_digest(token), ask, keep_s)
-        if found is None:
-            raise RefusedError("token", f"the token is none that opens {BROKER_AUDIENCE} here")
-        return found
+    async def authenticate(self, token: str, good_s: float = GOOD_S) -> Identity:
+        """Whose it is; RefusedError if it is nobody's. KubeError: home cannot be asked.
 
-    def _keep(self, expires: float, found: Identity | None) -> float:
-        if found is None:
-            return _BAD_S
-        return max(0.0, min(_GOOD_S, expires - self._clock()))
+        What the API server said counts for so long.
+        """
+        bearer = read_bearer(token, self._clock())
+        judged = await self._judge(token, bearer)
+        if judged.at < self._clock() - good_s:
+            self._flights.forget(_digest(token))
+            judged = await self._judge(token, bearer)
+        if judged.identity is None:
+            raise RefusedError("token", f"the token is none that opens {BROKER_AUDIENCE} here")
+        return judged.identity
+
+    async def _judge(self, token: str, bearer: Bearer) -> _Judged:
+        now = self._clock()
+
+        def ask() -> _Judged:
+            return _Judged(review(self._kube, token, bearer), now)
+
+        def keep_s(judged: _Judged) -> float:
+            return _BAD_S if judged.identity is None else max(0.0, bearer.expires - self._clock())
+
+        return await self._flights.share(_digest(token), lambda: self._crew.run(ask), keep_s)
 
 
 def _digest(token: str) -> bytes:

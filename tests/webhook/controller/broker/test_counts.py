@@ -16,14 +16,14 @@ from webhook.controller.broker.counts import (
     read_time,
 )
 from webhook.controller.broker.map_names import SHARDS
-from webhook.controller.broker.reports import Known, Report
+from webhook.controller.broker.reports import Known, Report, mark_pod
 from webhook.controller.broker.sums import summarize
 
 OLD, NEW = (f"v1-{letter * 32}" for letter in "ab")
 
 
 def known(uid: str, revision: str, version: str = "0.2.0") -> Known:
-    return Known("web-0", uid, Report(revision, version), 0.0)
+    return Known("web-0", uid, mark_pod(uid), Report(revision, version), 0.0)
 
 
 def render(known_pods: Iterable[tuple[str, Known]], now: float) -> list[str]:

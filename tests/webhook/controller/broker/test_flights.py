@@ -54,6 +54,9 @@ async def test_all_who_ask_get_the_same() -> None:
     await settle()
     asked.futures[2].set_result("c")
     assert await again == "c"
+    flights.forget("q")
+    flights.forget("never asked")
+    assert not flights.knows("q")
 
 
 async def test_a_failure_is_everybodys_and_nobodys_after() -> None:

@@ -3,7 +3,6 @@
 Servers of ours stand for home and member.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -55,13 +54,14 @@ class Case:
     issuing: Issuing
     objects: dict[str, Any] = field(default_factory=dict)
     life_s: float = 3600
+    now: float = field(default_factory=time.time)
 
     def answer(self, connection: Connection) -> None:
         while (request := connection.read_request()) is not None:
             path = request.target.decode()
             found = self.objects.get(path)
             if path.endswith("/token"):
-                ends = datetime.fromtimestamp(time.time() + self.life_s, UTC).isoformat()
+                ends = datetime.fromtimestamp(self.now + self.life_s, UTC).isoformat()
                 found = {"status": {"token": TOKEN, "expirationTimestamp": ends}}
             if isinstance(found, int):
                 connection.send(respond({"kind": "Status"}, found))
@@ -111,7 +111,8 @@ async def opened() -> AsyncIterator[Case]:
         kube = open_server(home.url, home.authority.pem, token="controller")
         crew = Crew("home", 2)
         members = Members()
-        case = Case(home, member, Issuing(Objects(kube, crew), members, "mca-system"))
+        objects = Objects(kube, crew)
+        case = Case(home, member, Issuing(objects, members, "mca-system", lambda: case.now))
         home.script = member.script = case.answer
         case.objects["/api/v1/namespaces/kube-system"] = {"metadata": {"uid": "home-uid"}}
         notes = {"mca.io/home": "home-uid", "mca.io/tenant": "acme"}
@@ -140,10 +141,10 @@ async def test_pods_of_one_account_share_a_token_for_a_moment() -> None:
 async def test_one_that_ends_soon_is_not_kept() -> None:
     async with opened() as case:
         case.put_secret(token="registered")
-        case.life_s = 3
+        case.life_s = 8
         await case.issue()
-        case.life_s = 0.9
-        await asyncio.sleep(0.8)
+        case.now += 3  # a quarter of its life is over
+        case.life_s = 0.5
         assert (await case.refuse()).rule == "member"
         assert len(case.member.requests) == 4
 

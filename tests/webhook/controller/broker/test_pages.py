@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -54,8 +55,10 @@ def say(document: Any) -> Script:
 class Broker:
     """One that is called over plain HTTP."""
 
-    def __init__(self, url: str, registry: CollectorRegistry, home: ScriptedServer) -> None:
-        self.url, self.registry, self.home = url, registry, home
+    def __init__(
+        self, url: str, registry: CollectorRegistry, home: ScriptedServer, now: list[float]
+    ) -> None:
+        self.url, self.registry, self.home, self.now = url, registry, home, now
 
     async def post(self, path: str, body: bytes = REPORT, **headers: str) -> tuple[int, Any]:
         sent = {"Authorization": f"Bearer {TOKEN}", **headers}
@@ -74,9 +77,9 @@ async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[B
     with ScriptedServer(script) as home:
         kube = open_server(home.url, home.authority.pem, token="controller")
         crew, registry, application = Crew("home", 4), CollectorRegistry(), web.Application()
-        objects = Objects(kube, crew)
+        objects, now = Objects(kube, crew), [0.0]
         Pages(
-            Reviews(kube, crew),
+            Reviews(kube, crew, lambda: time.time() + now[0]),
             Granting(objects, TRUST, "mca-system"),
             Issuing(objects, Members(), "mca-system"),
             Reports(),
@@ -88,7 +91,7 @@ async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[B
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0]
-        yield Broker(f"http://{host}:{port}", registry, home)
+        yield Broker(f"http://{host}:{port}", registry, home, now)
         await runner.cleanup()
         crew.close()
         kube.close()
@@ -154,6 +157,18 @@ async def test_an_api_server_that_knows_no_audiences_opens_nothing() -> None:
         # The same bad token is not asked for again at once.
         assert (await broker.post("/v1/credentials/eu-1"))[0] == 401
         assert len(broker.home.requests) == 1
+
+
+async def test_for_a_report_nobody_is_asked_twice_for_a_credential_each_minute() -> None:
+    async with serve(say(REVIEWED)) as broker:
+        asked: list[int] = []
+        calls = [(0, "reports"), (50, "reports"), (50, "credentials/eu-1"), (70, "reports")]
+        for later, path in [*calls, (70, "credentials/eu-1"), (70, "credentials/eu-1")]:
+            broker.now[0] = later
+            await broker.post(f"/v1/{path}")
+            seen = [request.target for request in broker.home.requests]
+            asked.append(sum(target.endswith(b"/tokenreviews") for target in seen))
+        assert asked == [1, 1, 1, 1, 2, 2]
 
 
 async def test_two_credentials_are_none() -> None:

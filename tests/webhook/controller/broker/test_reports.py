@@ -62,7 +62,7 @@ def test_the_last_word_of_each_pod_counts() -> None:
     assert known.total == 1
     now[0] += COUNTS_S
     known.drop_old()
-    assert (known.total, list(known.list_all())) == (0, [])
+    assert (known.total, known.list_all()) == (0, [])
 
 
 def test_there_is_an_end_to_how_many_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +82,16 @@ def test_there_is_an_end_to_how_many_count(monkeypatch: pytest.MonkeyPatch) -> N
     assert take("a", "1") == ""
     known.forget("a", "1")
     assert take("b", "2") == ""
+
+
+def test_namespaces_are_looked_at_in_turns() -> None:
+    known = Reports()
+    for number in range(5):
+        for uid in "ab":
+            known.take(IDENTITY._replace(namespace=f"n-{number}", pod_uid=uid), REPORT)
+    turns = [[namespace for namespace, _ in known.list_next(2)] for _ in range(4)]
+    assert turns == [["n-0"] * 2 + ["n-1"] * 2, ["n-2"] * 2 + ["n-3"] * 2, ["n-4"] * 2, turns[0]]
+    known.forget("n-2", "a")
+    known.forget("n-2", "b")
+    known.drop_old()
+    assert [namespace for namespace, _ in known.list_next(2)] == ["n-3"] * 2
