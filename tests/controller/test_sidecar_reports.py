@@ -10,13 +10,13 @@ from tests.controller.broker_scene import BrokerScene
 from tests.controller.scene import ControllerProcess, Home, poll
 from tests.controlplane import ControlPlane
 from webhook.controller.broker.counts import merge_reports
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.map_names import find_shard
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Report, Reports
 from webhook.controller.broker.reviews import Identity
 from webhook.controller.broker.status_maps import StatusMaps
+from webhook.controller.broker.threads import Threads
 
 SPACE, TENANT = "reports-a", "reports-tenant"
 PATH = f"/apis/mca.io/v1alpha1/tenants/{TENANT}"
@@ -83,10 +83,10 @@ class Replica:
         self.now = 100.0
         self.reports = Reports(lambda: self.now)
         self.maps = StatusMaps(scene.kube, "mca-system")
-        self.crew = Crew(name, 2)
-        objects = Objects(scene.kube, self.crew)
+        self.threads = Threads(name, 2)
+        objects = Objects(scene.kube, self.threads)
         self.publisher = Publisher(
-            self.maps, self.crew, objects, self.reports, lambda _: NEW, name, lambda: self.now
+            self.maps, self.threads, objects, self.reports, lambda _: NEW, name, lambda: self.now
         )
         self.key = name
 
@@ -124,7 +124,7 @@ async def test_a_replica_tells_what_it_heard_and_forgets_who_is_gone(scene: Brok
     await replica.publisher.advance()
     assert replica.published() == ""
     assert replica.maps.read(find_shard(SPACE))["other"] == "{}"
-    replica.crew.close()
+    replica.threads.close()
 
 
 def test_what_is_no_report_does_not_count(scene: BrokerScene) -> None:

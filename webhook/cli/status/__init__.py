@@ -68,7 +68,6 @@ def _add_options(parser: Parser) -> None:
 
 def _sum_up(kube: "Kube", given: argparse.Namespace) -> list["Part"]:
     from webhook.cli.status.summary import (
-        STATUS_MAP,
         sum_up_clusters,
         sum_up_controller,
         sum_up_routes,
@@ -76,6 +75,7 @@ def _sum_up(kube: "Kube", given: argparse.Namespace) -> list["Part"]:
         sum_up_tenants,
     )
     from webhook.cli.stored import find_document, list_documents
+    from webhook.controller.broker.map_names import STATUS_MAP
     from webhook.install.names import CONTROLLER
     from webhook.resources.names import CLUSTERS_PATH, ROUTES_PATH, TENANTS_PATH
 

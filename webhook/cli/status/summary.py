@@ -15,8 +15,6 @@ from webhook.resources.clusters import ACCEPTED, ENFORCED, READY
 from webhook.resources.conditions import Condition, read_conditions
 from webhook.resources.meta import mapping
 
-# Where the controller counts sidecars.
-STATUS_MAP: Final = "mca-status"
 _STATUS_KEY: Final = "status.json"
 _LATE: Final = 2  # lives of the Lease
 _SHOWN: Final = 20

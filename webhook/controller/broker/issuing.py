@@ -14,7 +14,7 @@ from webhook.certificates.signing import read_certificates
 from webhook.controller.broker.bearer import read_end
 from webhook.controller.broker.cluster_secret import read_credentials
 from webhook.controller.broker.flights import Flights
-from webhook.controller.broker.members import Members
+from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.minting import TENANT_ANNOTATION, Minted, Order, mint
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.refusals import RefusedError
@@ -58,7 +58,7 @@ class Issuing:
     def __init__(
         self,
         objects: Objects,
-        members: Members,
+        members: MemberConnections,
         namespace: str,
         clock: Callable[[], float] = time.time,
     ) -> None:

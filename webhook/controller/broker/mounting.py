@@ -9,10 +9,9 @@ from typing import Final
 
 from aiohttp import web
 
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.granting import Granting
 from webhook.controller.broker.issuing import Issuing
-from webhook.controller.broker.members import Members
+from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.publishing import Publisher
@@ -20,6 +19,7 @@ from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
 from webhook.controller.broker.status_maps import StatusMaps
 from webhook.controller.broker.tally import BrokerTally
+from webhook.controller.broker.threads import Threads
 from webhook.controller.engine.world import World
 from webhook.enforcement.injected import Trust
 from webhook.resources.names import POLICY
@@ -32,9 +32,9 @@ _TIDY_S: Final = 60.0
 def mount_broker(application: web.Application, world: World) -> None:
     """Its pages, and what it does beside them while the server runs."""
     settings = world.settings
-    crew = Crew("broker", _THREADS)
-    objects = Objects(world.kube, crew)
-    members = Members()
+    threads = Threads("broker", _THREADS)
+    objects = Objects(world.kube, threads)
+    members = MemberConnections()
     reports = Reports()
     trust = Trust(settings.sidecar_images, settings.token_audiences, settings.address)
     granting = Granting(objects, trust, settings.namespace)
@@ -44,7 +44,7 @@ def mount_broker(application: web.Application, world: World) -> None:
         return stored.revision if stored else ""
 
     Pages(
-        Reviews(world.kube, crew),
+        Reviews(world.kube, threads),
         granting,
         Issuing(objects, members, settings.namespace),
         reports,
@@ -54,7 +54,7 @@ def mount_broker(application: web.Application, world: World) -> None:
 
     publisher = Publisher(
         StatusMaps(world.kube, settings.namespace),
-        crew,
+        threads,
         objects,
         reports,
         find_revision,

@@ -7,8 +7,8 @@ as long as a watch is broken. Must not judge what it reads.
 from functools import partial
 from typing import Final
 
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.flights import Flights
+from webhook.controller.broker.threads import Threads
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.meta import read_meta
 from webhook.resources.names import object_path
@@ -24,9 +24,9 @@ _HOME: Final = "kube-system"
 class Objects:
     """Every read may raise KubeError; None: there is no such object."""
 
-    def __init__(self, kube: Kube, crew: Crew) -> None:
+    def __init__(self, kube: Kube, threads: Threads) -> None:
         self._kube = kube
-        self._crew = crew
+        self._threads = threads
         self._flights: Flights[RawDocument | None] = Flights(most=2000)
 
     async def read_pod(self, namespace: str, name: str) -> RawDocument | None:
@@ -54,7 +54,7 @@ class Objects:
         return uid
 
     async def _read(self, path: str, keep_s: float) -> RawDocument | None:
-        ask = partial(self._crew.run, partial(_get, self._kube, path))
+        ask = partial(self._threads.run, partial(_get, self._kube, path))
         return await self._flights.share(path, ask, lambda found: keep_s if found else 0.0)
 
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from sidecar.log import log_event
 from webhook.controller.broker.counts import frame_report, group_reports
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.map_names import SHARDS
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.reports import Known, Reports
 from webhook.controller.broker.status_maps import StatusMaps
+from webhook.controller.broker.threads import Threads
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.meta import mapping, read_meta
 
@@ -39,7 +39,7 @@ class Publisher:
     def __init__(
         self,
         maps: StatusMaps,
-        crew: Crew,
+        threads: Threads,
         objects: Objects,
         reports: Reports,
         find_revision: Callable[[str], str],
@@ -48,7 +48,7 @@ class Publisher:
     ) -> None:
         self._maps = maps
         self._key = identity
-        self._crew = crew
+        self._threads = threads
         self._objects = objects
         self._reports = reports
         self._find_revision = find_revision
@@ -77,7 +77,7 @@ class Publisher:
         if now < self._write_at:
             return
         # Of 50,000 that takes a moment, in which the loop has others to answer.
-        told = await self._crew.run(partial(group_reports, self._reports.list_all()))
+        told = await self._threads.run(partial(group_reports, self._reports.list_all()))
         size = 0
         for shard in SHARDS:
             size += await self._publish(shard, told.get(shard, ""), now)
@@ -89,7 +89,7 @@ class Publisher:
         if told == before and (not told or now - at < REFRESH_S):
             return 0
         content = frame_report(told, time.time()) if told else None
-        await self._crew.run(partial(self._maps.write, shard, {self._key: content}))
+        await self._threads.run(partial(self._maps.write, shard, {self._key: content}))
         self._written[shard] = (told, now)
         return len(told)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.broker.bearer import Bearer, read_bearer
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.flights import Flights
 from webhook.controller.broker.refusals import RefusedError
+from webhook.controller.broker.threads import Threads
 from webhook.kube import Kube, RawDocument
 from webhook.resources.meta import mapping, text_list
 from webhook.resources.names import BROKER_AUDIENCE
@@ -44,9 +44,11 @@ class _Judged(NamedTuple):
 class Reviews:
     """Judges tokens; the same one is asked for once a minute at most."""
 
-    def __init__(self, kube: Kube, crew: Crew, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, kube: Kube, threads: Threads, clock: Callable[[], float] = time.time
+    ) -> None:
         self._kube = kube
-        self._crew = crew
+        self._threads = threads
         self._clock = clock
         self._flights: Flights[_Judged] = Flights(clock=clock)
 
@@ -77,7 +79,7 @@ class Reviews:
         def keep_s(judged: _Judged) -> float:
             return _BAD_S if judged.identity is None else max(0.0, bearer.expires - self._clock())
 
-        return await self._flights.share(_digest(token), lambda: self._crew.run(ask), keep_s)
+        return await self._flights.share(_digest(token), lambda: self._threads.run(ask), keep_s)
 
 
 def _digest(token: str) -> bytes:

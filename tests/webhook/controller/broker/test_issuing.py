@@ -25,11 +25,11 @@ from tests.webhook.controller.broker.examples import (
     make_tenant,
     sign,
 )
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.issuing import Issued, Issuing
-from webhook.controller.broker.members import Members
+from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.refusals import RefusedError
+from webhook.controller.broker.threads import Threads
 from webhook.kube import KubeError, open_server
 from webhook.resources.clusters import Cluster, parse_cluster
 from webhook.resources.tenants import Tenant, parse_tenant
@@ -109,9 +109,9 @@ def tenant() -> Tenant:
 async def opened() -> AsyncIterator[Case]:
     with ScriptedServer() as home, ScriptedServer() as member:
         kube = open_server(home.url, home.authority.pem, token="controller")
-        crew = Crew("home", 2)
-        members = Members()
-        objects = Objects(kube, crew)
+        threads = Threads("home", 2)
+        members = MemberConnections()
+        objects = Objects(kube, threads)
         case = Case(home, member, Issuing(objects, members, "mca-system", lambda: case.now))
         home.script = member.script = case.answer
         case.objects["/api/v1/namespaces/kube-system"] = {"metadata": {"uid": "home-uid"}}
@@ -121,7 +121,7 @@ async def opened() -> AsyncIterator[Case]:
         }
         yield case
         members.keep_only(set())
-        crew.close()
+        threads.close()
         kube.close()
 
 

@@ -21,15 +21,15 @@ from tests.webhook.controller.broker.examples import (
     make_pod,
     sign,
 )
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.granting import Granting
 from webhook.controller.broker.issuing import Issuing
-from webhook.controller.broker.members import Members
+from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
 from webhook.controller.broker.tally import BrokerTally
+from webhook.controller.broker.threads import Threads
 from webhook.kube import open_server
 
 TOKEN = sign(make_claims())
@@ -76,12 +76,12 @@ class Broker:
 async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[Broker]:
     with ScriptedServer(script) as home:
         kube = open_server(home.url, home.authority.pem, token="controller")
-        crew, registry, application = Crew("home", 4), CollectorRegistry(), web.Application()
-        objects, now = Objects(kube, crew), [0.0]
+        threads, registry, application = Threads("home", 4), CollectorRegistry(), web.Application()
+        objects, now = Objects(kube, threads), [0.0]
         Pages(
-            Reviews(kube, crew, lambda: time.time() + now[0]),
+            Reviews(kube, threads, lambda: time.time() + now[0]),
             Granting(objects, TRUST, "mca-system"),
-            Issuing(objects, Members(), "mca-system"),
+            Issuing(objects, MemberConnections(), "mca-system"),
             Reports(),
             lambda _: has_snapshot,
             BrokerTally(registry),
@@ -93,7 +93,7 @@ async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[B
         host, port = runner.addresses[0]
         yield Broker(f"http://{host}:{port}", registry, home, now)
         await runner.cleanup()
-        crew.close()
+        threads.close()
         kube.close()
 
 

@@ -1,4 +1,4 @@
-"""Threads do what blocks: no more than so many, and none outlives its crew."""
+"""Threads do what blocks: no more than so many, and they end when told."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from webhook.controller.broker.crew import Crew
+from webhook.controller.broker.threads import Threads
 
 
 def count(name: str) -> int:
@@ -15,7 +15,7 @@ def count(name: str) -> int:
 
 
 async def test_at_most_so_many_work_at_once() -> None:
-    crew = Crew("few", 2)
+    threads = Threads("few", 2)
     held = threading.Event()
     begun = threading.Semaphore(0)
 
@@ -24,14 +24,14 @@ async def test_at_most_so_many_work_at_once() -> None:
         held.wait(10)
         return threading.get_ident()
 
-    futures = [crew.run(work) for _ in range(5)]
+    futures = [threads.run(work) for _ in range(5)]
     for _ in range(2):
         assert await asyncio.to_thread(begun.acquire, timeout=5)
     assert count("few") == 2
     futures[4].cancel()  # who gives up does not end the work
     held.set()
     assert len(set(await asyncio.gather(*futures[:4]))) <= 2
-    crew.close()
+    threads.close()
     deadline = time.monotonic() + 5
     while count("few"):
         assert time.monotonic() < deadline
@@ -39,19 +39,19 @@ async def test_at_most_so_many_work_at_once() -> None:
 
 
 async def test_one_thread_is_enough_for_one_after_the_other() -> None:
-    crew = Crew("single", 8)
+    threads = Threads("single", 8)
     for number in range(5):
-        assert await crew.run(partial(abs, -number)) == number
+        assert await threads.run(partial(abs, -number)) == number
     assert count("single") == 1
-    crew.close()
+    threads.close()
 
 
 async def test_what_goes_wrong_is_told() -> None:
-    crew = Crew("failing", 1)
-    waiting = crew.run(lambda: 1 // 0)
+    threads = Threads("failing", 1)
+    waiting = threads.run(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         await waiting
-    given_up = crew.run(lambda: 1 // 0)
+    given_up = threads.run(lambda: 1 // 0)
     given_up.cancel()
-    assert await crew.run(lambda: 2) == 2
-    crew.close()
+    assert await threads.run(lambda: 2) == 2
+    threads.close()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Crew:
+class Threads:
     """At most so many threads, begun when they are needed; what is more waits."""
 
     def __init__(self, name: str, most: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sidecar.secret import Secret
 from tests.scripted_server import Connection, ScriptedServer, answer_all
 from tests.webhook.controller.broker.examples import encode, make_cluster
-from webhook.controller.broker.members import Members
+from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.members.opening import Bearer
 from webhook.kube import Kube, KubeError
@@ -31,7 +31,9 @@ def get(kube: Kube) -> int:
     return kube.request("GET", "/a", timeout_s=5).status
 
 
-async def refuse(members: Members, cluster: Cluster, work: Callable[[Kube], int] = get) -> str:
+async def refuse(
+    members: MemberConnections, cluster: Cluster, work: Callable[[Kube], int] = get
+) -> str:
     with pytest.raises(RefusedError) as refused:
         await members.ask(cluster, "1", LOGIN, "team-a", work)
     return refused.value.rule
@@ -39,7 +41,7 @@ async def refuse(members: Members, cluster: Cluster, work: Callable[[Kube], int]
 
 async def test_connections_are_kept_until_a_credential_changes() -> None:
     with ScriptedServer() as server:
-        members, cluster = Members(), cluster_of(server)
+        members, cluster = MemberConnections(), cluster_of(server)
         for _ in range(3):
             assert await members.ask(cluster, "1", LOGIN, "team-a", get) == 200
         assert server.connections == 1
@@ -65,7 +67,7 @@ async def test_one_that_hangs_is_left_alone_for_a_while() -> None:
         held.wait(20)
 
     now = [100.0]
-    members = Members(clock=lambda: now[0], deadline_s=0.2)
+    members = MemberConnections(clock=lambda: now[0], deadline_s=0.2)
     with ScriptedServer(hang) as hanging, ScriptedServer() as good:
         first = asyncio.ensure_future(refuse(members, cluster_of(hanging)))
         began = time.monotonic()
@@ -88,7 +90,7 @@ async def test_what_one_tenant_is_refused_disturbs_no_other() -> None:
         raise RefusedError("member", "no rights for this account")
 
     with ScriptedServer() as server:
-        members, cluster = Members(), cluster_of(server)
+        members, cluster = MemberConnections(), cluster_of(server)
         for _ in range(5):
             assert await refuse(members, cluster, refused) == "member"
         assert await members.ask(cluster, "1", LOGIN, "team-b", get) == 200
@@ -102,7 +104,7 @@ async def test_a_namespace_takes_turns_with_others() -> None:
         return 1
 
     with ScriptedServer() as server:
-        members, cluster = Members(), cluster_of(server)
+        members, cluster = MemberConnections(), cluster_of(server)
         ask = members.ask
         many = [asyncio.ensure_future(ask(cluster, "1", LOGIN, "team-a", wait)) for _ in range(16)]
         await asyncio.sleep(0)
@@ -116,7 +118,7 @@ async def test_a_namespace_takes_turns_with_others() -> None:
 
 async def test_a_bad_credential_is_told_and_not_shown() -> None:
     with ScriptedServer() as server:
-        members, cluster = Members(), cluster_of(server)
+        members, cluster = MemberConnections(), cluster_of(server)
         with pytest.raises(RefusedError) as refused:
             await members.ask(cluster, "1", Bearer(Secret(b"\xff")), "team-a", get)
         assert refused.value.rule == "member"
@@ -128,7 +130,7 @@ async def test_one_that_does_not_answer_says_so() -> None:
         raise KubeError(0, "", "connection refused")
 
     with ScriptedServer() as server:
-        members, cluster = Members(), cluster_of(server)
+        members, cluster = MemberConnections(), cluster_of(server)
         assert await refuse(members, cluster, fail) == "member"
         assert await refuse(members, cluster) == "member"
         assert server.connections == 0

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
-from webhook.controller.broker.crew import Crew
 from webhook.controller.broker.crowd import Crowd
 from webhook.controller.broker.refusals import RefusedError
+from webhook.controller.broker.threads import Threads
 from webhook.controller.members.opening import Login, find_address, open_member
 from webhook.kube import Kube, KubeError
 from webhook.resources.clusters import Cluster
@@ -28,14 +28,14 @@ _REST_S: Final = 5.0
 
 @dataclass(slots=True)
 class _Member:
-    crew: Crew
+    threads: Threads
     crowd: Crowd = field(default_factory=lambda: Crowd(_THREADS, _OF_A_NAMESPACE))
     key: object = None
     kube: Kube | None = None
     rests_until: float = 0.0
 
 
-class Members:
+class MemberConnections:
     """By the uid of their Clusters."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Members:
             kube = _open(member, cluster, version, login)
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    return await member.crew.run(partial(work, kube))
+                    return await member.threads.run(partial(work, kube))
             except (TimeoutError, KubeError) as error:
                 member.rests_until = self._clock() + _REST_S
                 raise _away(cluster, str(error)) from None
@@ -70,14 +70,14 @@ class Members:
         """Let go of the others: their Clusters are gone."""
         for uid in set(self._members) - uids:
             member = self._members.pop(uid)
-            member.crew.close()
+            member.threads.close()
             if member.kube is not None:
                 member.kube.close()
 
     def _find(self, cluster: Cluster) -> _Member:
         found = self._members.get(cluster.meta.uid)
         if found is None:
-            found = _Member(Crew(f"member {cluster.name}", _THREADS))
+            found = _Member(Threads(f"member {cluster.name}", _THREADS))
             self._members[cluster.meta.uid] = found
         return found
 
