@@ -6,6 +6,7 @@ growing pauses, which differ between replicas. What is listed is held one page a
 
 import random
 import threading
+import time
 from typing import Final, Generic, Protocol, TypeVar
 
 from sidecar.log import log_event
@@ -21,6 +22,8 @@ _LIST_S: Final = 60.0
 _WATCH_S: Final = (240.0, 360.0)
 _PAUSES_S: Final = (0.2, 30.0)
 _ABSENT_S: Final = 60.0
+# A watch that tells nothing for so long, and does not fail, is one.
+_STANDS_S: Final = 10.0
 _GONE: Final = 410
 _NOT_FOUND: Final = 404
 # Nothing answered, or who did was busy.
@@ -74,6 +77,8 @@ class Reflector(Generic[T]):
         self._page = page
         self._stopped = threading.Event()
         self._pause = _Pause()
+        self._between_lists = _Pause()  # while no watch stands: lists are dear
+        self._in_vain = False  # the last list was followed by no watch
         self._told = ""
 
     def start(self) -> None:
@@ -121,14 +126,19 @@ class Reflector(Generic[T]):
                 "warning", "watch_failed", resource=self._collection.resource, problem=problem
             )
 
-    def _recover(self) -> None:
+    def _stand(self) -> None:
+        """The watch works."""
+        self._in_vain = False
         self._pause.reset()
+        self._between_lists.reset()
         if self._told:
             self._told = ""
             log_event("info", "watch_recovered", resource=self._collection.resource)
 
     def _list(self) -> str:
         """All objects, page by page; the version that they are of."""
+        if self._in_vain:
+            self._stopped.wait(self._between_lists.take())
         found: dict[Key, T] = {}
         query = {**dict(self._collection.query), "limit": str(self._page)}
         while True:
@@ -146,7 +156,8 @@ class Reflector(Generic[T]):
         if self._tally is not None:
             self._tally.count_list(self._collection.resource, len(found))
         self._store.replace(found)
-        self._recover()
+        self._in_vain = True
+        self._pause.reset()
         return str(meta.get("resourceVersion") or "")
 
     def _follow(self, version: str) -> str:
@@ -159,7 +170,7 @@ class Reflector(Generic[T]):
         events = self._kube.watch(
             self._collection.path, query=query, timeout_s=_JITTER.uniform(*_WATCH_S)
         )
-        heard = False
+        heard, began = False, time.monotonic()
         try:
             for event in events:
                 heard = True
@@ -167,13 +178,13 @@ class Reflector(Generic[T]):
                 if event.get("type") != "BOOKMARK":
                     self._take(raw, gone=event.get("type") == "DELETED")
                 version = str((raw.get("metadata") or {}).get("resourceVersion") or version)
-                self._recover()
+                self._stand()
                 if self._stopped.is_set():
                     break
         except KubeError as error:
-            if error.status or self._stopped.is_set():
-                raise
-            # It broke; what it has told until then counts.
+            if time.monotonic() - began > _STANDS_S:
+                self._stand()
+            # What it has told until then counts.
             return self._survive(error, version)
         if not heard:  # in all this time a bookmark would have come
             self._stopped.wait(self._pause.take())

@@ -23,6 +23,7 @@ _CONFLICT: Final = 409
 _BUSY: Final = (429, 503, 504)
 # What fails for the first time may be a matter of order; people are told of what stays.
 _TOLD_AFTER_S: Final = 2.0
+_LEAD_AGAIN_S: Final = 1.0
 
 
 class Crew:
@@ -82,8 +83,8 @@ class Crew:
             if taken is None:
                 return
             if not self._leads():
-                # Whoever leads next begins with everything.
-                self._queue.finish(taken.key)
+                # Whoever leads next begins with everything; it may be this one, in a moment.
+                self._queue.finish(taken.key, _LEAD_AGAIN_S if self._working.is_set() else None)
                 continue
             began = time.monotonic()
             self._work(taken.key)

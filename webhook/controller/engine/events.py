@@ -107,6 +107,8 @@ class Recorder:
                 )
             except KubeError as error:
                 log_event("debug", "event_lost", reason=told.reason, problem=str(error))
+            except Exception as error:  # noqa: BLE001 - the next Event may be fine
+                log_event("error", "event_lost", reason=told.reason, problem=type(error).__name__)
 
 
 def render_event(told: Told, namespace: str, identity: str, time_ns: int) -> RawDocument:
@@ -118,7 +120,7 @@ def render_event(told: Told, namespace: str, identity: str, time_ns: int) -> Raw
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{regarding.name[:200]}.{mark}", "namespace": namespace},
+        "metadata": {"name": f"{regarding.name[:200].rstrip('-.')}.{mark}", "namespace": namespace},
         "involvedObject": {
             "apiVersion": regarding.api_version,
             "kind": regarding.kind,

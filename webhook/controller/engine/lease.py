@@ -78,6 +78,7 @@ class Elector:
         self._durations = durations
         self._clock = clock
         self._until = 0.0  # may lead
+        self._term = 0  # how often it was won
         self._known: Record | None = None  # what it wrote last
         self._seen: Record | None = None
         self._seen_at = 0.0
@@ -89,20 +90,27 @@ class Elector:
         return self._clock() < self._until
 
     def run(self, changed: Callable[[bool], None]) -> None:
-        """Try for ever, until `release`; `changed` is told when this replica leads, or no more."""
-        led, told = False, ""
+        """Try for ever, until `release`; `changed` is told when this replica leads, or no more.
+
+        A lead that has lapsed and is won again before anybody looked was lost all the same: what
+        was not done meanwhile has to be done now.
+        """
+        led, told = 0, ""
         while not self._ending.is_set():
             problem = self._attempt()
             if problem != told:
                 if problem:
                     log_event("warning", "lease_not_asked", problem=problem)
                 told = problem
-            leads = self.leads()
-            if leads != led:
-                led = leads
-                log_event("info", "leads" if leads else "follows", identity=self._identity)
-                changed(leads)
-            self._ending.wait(self._pause(leads=leads))
+            leads = self._term if self.leads() else 0
+            if led not in (leads, 0):
+                log_event("info", "follows", identity=self._identity)
+                changed(False)
+            if leads not in (led, 0):
+                log_event("info", "leads", identity=self._identity)
+                changed(True)
+            led = leads
+            self._ending.wait(self._pause(leads=leads > 0))
 
     def release(self) -> None:
         """End, and let another replica lead at once."""
@@ -132,6 +140,8 @@ class Elector:
                 if error.status in _LOST:  # somebody was faster: look again
                     return ""
                 return str(error)
+            except Exception as error:  # noqa: BLE001 - without this thread nobody would ever lead
+                return f"{type(error).__name__} while the Lease was asked for"
             return ""
 
     def _try(self) -> None:
@@ -147,6 +157,8 @@ class Elector:
         written = self._write(record, self._identity, round(self._durations.life_s))
         self._known = self._seen = written
         self._seen_at = self._clock()
+        if not self.leads():
+            self._term += 1
         self._until = began + self._durations.lead_s
 
     def _read(self) -> Record:

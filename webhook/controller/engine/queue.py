@@ -42,6 +42,8 @@ class Queue:
         self._changed = threading.Condition()
         # Groups in the order of their turns; in each the keys, with the time that they came.
         self._waiting: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+        # Where a key waits: its group may have become another since.
+        self._groups: dict[str, str] = {}
         self._taken: dict[str, bool] = {}  # True: it has to be done once more
         self._later: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}  # what counts of `_later`
@@ -102,10 +104,11 @@ class Queue:
         self._admit(key)
 
     def _admit(self, key: str) -> None:
-        keys = self._waiting.setdefault(self._group(key), OrderedDict())
-        if key not in keys:
-            keys[key] = self._clock()
-            self._changed.notify()
+        if key in self._groups:
+            return
+        group = self._groups[key] = self._group(key)
+        self._waiting.setdefault(group, OrderedDict())[key] = self._clock()
+        self._changed.notify()
 
     def _sleep(self) -> None:
         """One worker looks at the clock, the others sleep until there is something."""
@@ -119,6 +122,7 @@ class Queue:
     def _take(self) -> Taken:
         group, keys = next(iter(self._waiting.items()))
         key, since = keys.popitem(last=False)
+        del self._groups[key]
         if keys:
             self._waiting.move_to_end(group)
         else:

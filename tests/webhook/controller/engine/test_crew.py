@@ -86,6 +86,17 @@ def test_who_does_not_lead_does_nothing(set_up: SetUp) -> None:
     scene.wait(["a"])
 
 
+def test_what_comes_while_the_lead_has_lapsed_for_a_moment_is_not_lost(set_up: SetUp) -> None:
+    scene = set_up()
+    scene.crew.lead()
+    scene.leading = False
+    scene.store.put("a", "1")
+    threading.Event().wait(0.05)  # a worker has taken it, and may not do it
+    assert scene.done == []
+    scene.leading = True
+    scene.wait(["a"])
+
+
 def test_a_failure_is_tried_again_and_counted(set_up: SetUp) -> None:
     failures = [KubeError(409, "Conflict", "x"), KubeError(500, "", "y"), ValueError("z")]
 

@@ -19,12 +19,16 @@ class Replica:
     """An elector in a thread, as a process has it."""
 
     def __init__(self, kube: Kube, namespace: str, name: str) -> None:
-        self.elector = Elector(kube, namespace, name, Durations(LIFE_S))
+        self.late_s = 0.0
+        self.elector = Elector(kube, namespace, name, Durations(LIFE_S), self.tell_time)
         self.changes: list[bool] = []
         self.thread = threading.Thread(
             target=self.elector.run, args=(self.changes.append,), daemon=True
         )
         self.thread.start()
+
+    def tell_time(self) -> float:
+        return time.monotonic() + self.late_s
 
     def die(self) -> None:
         """It does nothing more, and says nothing."""
@@ -110,6 +114,19 @@ def test_the_same_replica_goes_on_after_a_restart(
     first.die()
     again = start(control_plane, "lease-again", "a")
     assert wait_for(again.elector.leads) < LIFE_S / 2
+
+
+def test_a_lead_that_has_lapsed_unseen_is_told_as_lost(
+    control_plane: ControlPlane, start: Start
+) -> None:
+    """The process was stopped, or the call that renews was slow: nobody looked meanwhile."""
+    replica = start(control_plane, "lease-lapse", "a")
+    wait_for(lambda: replica.changes == [True])
+    replica.late_s = Durations(LIFE_S).lead_s + 0.1
+    assert not replica.elector.leads()
+    wait_for(lambda: replica.changes == [True, False, True])
+    assert replica.elector.leads()
+    assert lease_of(control_plane, "lease-lapse")["leaseTransitions"] == 1
 
 
 def test_without_an_api_server_nobody_leads_for_long(

@@ -48,6 +48,20 @@ def test_groups_take_turns() -> None:
     assert [take(queue) for _ in range(6)] == ["a/1", "b/1", "c/1", "a/2", "c/2", "a/3"]
 
 
+def test_a_key_whose_group_changes_while_it_waits_is_in_one_hand() -> None:
+    groups = {"ns": "a", "other": "a"}
+    queue = Queue(lambda key: groups[key])
+    queue.add("ns")
+    groups["ns"] = "b"
+    queue.add("ns")
+    queue.add("other")
+    assert len(queue) == 2
+    assert [take(queue), take(queue)] == ["ns", "other"]
+    queue.finish("ns")
+    queue.add("ns")  # from now on with those of its new group
+    assert take(queue) == "ns"
+
+
 def test_a_key_in_work_waits_until_it_is_given_back() -> None:
     queue, _ = open_queue()
     queue.add("a/1")
