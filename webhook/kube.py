@@ -145,7 +145,7 @@ class Kube:
         An object that is not there is created, for which the server asks for rights by its name.
         """
         query = {"fieldManager": manager} | ({"force": "true"} if force else {})
-        return self.request("PATCH", path, body, query=query, content_type=_APPLY)
+        return self.request("PATCH", path, body, query=query, content_type=_APPLY, timeout_s=15.0)
 
     def request(
         self,
