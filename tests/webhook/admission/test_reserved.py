@@ -28,7 +28,7 @@ def app(**fields: Any) -> dict[str, Any]:
         ({"containers": [make_container("mca")]}, "reserved-name"),
         ({"containers": [make_container("mca-x")]}, "reserved-name"),
         ({"initContainers": [make_container("mca-x")]}, "reserved-name"),
-        ({"volumes": [{"name": "mca-policy", "emptyDir": {}}]}, "reserved-name"),
+        ({"volumes": [{"name": "mca-more", "emptyDir": {}}]}, "reserved-name"),
         ({"ephemeralContainers": [make_container("debug")]}, "reserved-name"),
         (app(volumeMounts=[{"name": "mca-token", "mountPath": "/x"}]), "reserved-volume"),
         (app(volumeDevices=[{"name": "mca-clients", "devicePath": "/x"}]), "reserved-volume"),
