@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.inquiry import Told, question
 from sidecar.line_feed import LineFeed
 from sidecar.log import log_event
+from sidecar.policy.snapshot import MAX_EVENT_BYTES
 from sidecar.policy.verdict import Denial
 from sidecar.snapshot_events import Broken, Empty, Found, Gone, read_event
 from sidecar.status import read_message
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from sidecar.member import Member
     from sidecar.precedence import Precedence
 
-# A ConfigMap holds 1 MiB; escaped into an event it may be twice as much.
-MAX_EVENT_BYTES: Final = 2 << 20
 _SHORTEST_S: Final = 300
 _OVERDUE_S: Final = 30.0  # after the end that was asked for
 _FIRST_PAUSE_S: Final = 1.0
@@ -89,7 +88,10 @@ class SnapshotWatch:
         feed.send_to(self._member(), asked, self._next_ident())
 
     def _stand(self) -> None:
-        self._precedence.stand()
+        self._precedence.stand(time.monotonic())
+
+    def _take(self) -> None:
+        self._precedence.hear()
         if self._told:
             self._told = ""
             log_event("info", "snapshot_watch_back", configmap=self._name)
@@ -101,10 +103,10 @@ class SnapshotWatch:
                 self._feed.cancel()
             self._lose(event.problem)
         elif isinstance(event, Found):
-            self._precedence.hear()
+            self._take()
             self.found(event.content)
         elif isinstance(event, Empty):
-            self._precedence.hear()
+            self._take()
             self.empty(event.problem)
         elif isinstance(event, Gone):
             log_event("warning", "snapshot_deleted", configmap=self._name)
@@ -115,6 +117,7 @@ class SnapshotWatch:
         elif why is not None:
             self._lose(f"it answers {why.status}: {read_message(why.content)}")
         elif time.monotonic() - self._begun_at >= _SOUND_S:
+            self._precedence.end(time.monotonic())
             self._pause_s = _FIRST_PAUSE_S
             self._again(_BREATH_S)
         else:

@@ -33,6 +33,7 @@ __all__ = (
     "API_VERSION",
     "HOME",
     "KIND",
+    "MAX_EVENT_BYTES",
     "MAX_SNAPSHOT_BYTES",
     "VERSION",
     "Brokered",
@@ -53,6 +54,9 @@ VERSION: Final = 1
 
 # A ConfigMap holds at most 1 MiB.
 MAX_SNAPSHOT_BYTES: Final = 1024 * 1024
+# The whole object as a watch brings it. The API server escapes the text once more: quotes and
+# backslashes are two bytes there, <, > and & six. Whoever writes snapshots keeps them below.
+MAX_EVENT_BYTES: Final = 2 * MAX_SNAPSHOT_BYTES
 _MAX_ERRORS: Final = 50
 _REVISION: Final = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 

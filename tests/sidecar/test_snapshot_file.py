@@ -359,9 +359,21 @@ def test_a_watch_that_is_back_makes_the_file_count_no_more(tmp_path: Path) -> No
     lose(source, path, 1000.0)
     assert source.poll(1121.0) is None
     assert source.precedence is not None
-    source.precedence.stand()
+    source.precedence.stand(1130.0)
     swap_in(path, document("lagging"), later_s=5)
     assert source.poll(1200.0) is None
+
+
+def test_a_watch_that_brings_nothing_that_can_be_read_is_none(tmp_path: Path) -> None:
+    """What was taken away is taken away by the mount, though each new watch is answered."""
+    source, path = watched(tmp_path)
+    assert source.precedence is not None
+    for number in range(4):
+        lose(source, path, 1000.0 + 30 * number)
+        source.precedence.stand(1025.0 + 30 * number)
+    swap_in(path, document("after"), later_s=5)
+    assert source.poll(1119.0) is None
+    assert source.poll(1121.0) == document("after")
 
 
 def swap_in(path: Path, content: bytes, later_s: float = 0) -> None:

@@ -211,8 +211,34 @@ def test_an_event_that_is_too_large_is_refused_in_bounded_memory(
     assert "larger than 2097152 bytes" in told["reason"]
     assert sidecar.rss_bytes() - before < 8 << 20
     wait_for(lambda: len(home.watches) == 2)
+    assert not sidecar.events("snapshot_watch_back"), "an answer is no event"
     home.feed(event("ADDED", snapshot("v1-b")))
     wait_for(lambda: revisions(sidecar)[-1] == "v1-b")
+
+
+def test_what_is_longer_on_its_way_is_read_up_to_what_a_policy_may_be(
+    make_sidecar: Make, tmp_path: Path, home: Home
+) -> None:
+    """The API server writes < as six bytes."""
+
+    def route_of(count: int) -> dict[str, Any]:
+        names = ["<" * 250] * 50
+        match = [{"groups": [""], "resources": ["pods"], "names": names}] * (count // 12_500)
+        return {"name": "wide", "priority": 1, "match": match,
+                "to": {"members": [{"cluster": "home"}]}}  # fmt: skip
+
+    def sent(revision: str, count: int) -> bytes:
+        told = event("MODIFIED", snapshot(revision, routes=[route_of(count)]))
+        return told.replace(b"<", rb"\u003c")
+
+    home.first = [event("ADDED", snapshot("v1-a"))]
+    sidecar = start(make_sidecar, tmp_path, home)
+    home.feed(sent("v1-fits", 325_000))
+    wait_for(lambda: revisions(sidecar) == ["v1-a", "v1-fits"])
+    home.first = []
+    home.feed(sent("v1-does-not", 350_000))
+    wait_for(lambda: sidecar.events("snapshot_watch_lost"))
+    assert revisions(sidecar)[-1] == "v1-fits"
 
 
 def test_a_watch_does_not_hold_up_the_end(make_sidecar: Make, tmp_path: Path, home: Home) -> None:

@@ -16,7 +16,7 @@ from webhook.controller.compiling.document import (
     finish_document,
     tenant_entry,
 )
-from webhook.controller.compiling.fitting import MAX_BYTES, canonical, count_fitting
+from webhook.controller.compiling.fitting import MAX_BYTES, MAX_SENT_BYTES, count_fitting, fits
 from webhook.controller.compiling.judging import Ground, Judged, judge_admin_routes, judge_routes
 from webhook.controller.compiling.members import choose_members
 from webhook.controller.compiling.verdicts import INVALID, NO_TENANT, PARTLY, TOO_LARGE, Verdict
@@ -27,11 +27,14 @@ from webhook.resources.tenants import Tenant
 __all__ = ("Broker", "Case", "Compiled", "compile_policy")
 
 _NOBODYS: Final = "no Tenant holds the namespace: an admin labels it mca.io/tenant=NAME"
+_MOST: Final = (
+    f"{MAX_BYTES} bytes, or {MAX_SENT_BYTES} as the API server sends it (<, > and & are six there)"
+)
 _LEFT_OUT: Final = Verdict(
     False,
     TOO_LARGE,
-    f"the namespace's policy would hold more than {MAX_BYTES} bytes, so routes of the lowest "
-    "priority are left out: remove some, or shorten the lists in their match",
+    f"the namespace's policy would hold more than {_MOST}, so routes of the lowest priority are "
+    "left out: remove some, or shorten the lists in their match",
 )
 
 
@@ -74,8 +77,8 @@ def _compile_tenant(tenant: Tenant, case: Case) -> Compiled:
         case.broker,
     )
     count = count_fitting({**document, "routes": []}, entries)
-    if len(canonical({**document, "routes": entries[:count]})) > MAX_BYTES:
-        told = f"the Tenant's policy holds more than {MAX_BYTES} bytes: shorten its permissions"
+    if not fits({**document, "routes": entries[:count]}):
+        told = f"the Tenant's policy holds more than {_MOST}: shorten its permissions"
         return _deny_all(case, Verdict(False, TOO_LARGE, told))
     left_out = {str(entry["name"]) for entry in entries[count:]}
     admins, own = _leave_out(admins, left_out), _leave_out(own, left_out)

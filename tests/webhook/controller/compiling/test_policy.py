@@ -1,10 +1,12 @@
 """Compiling as a whole: never wider, never none, whatever it is given."""
 
+import json
 from typing import Any
 
 import pytest
 
-from sidecar.policy.snapshot import Snapshot
+from sidecar.policy.snapshot import MAX_EVENT_BYTES, Snapshot
+from sidecar.snapshot_events import KEY, Found, read_event
 from tests.webhook.controller.compiling.scene import CLUSTERS, compile_case, make_case
 from tests.webhook.resources.objects import (
     make_cluster,
@@ -98,6 +100,42 @@ def test_then_the_admins() -> None:
     assert compiled.routes["dev"].reason == "TooLarge"
     assert len(compiled.tenant) == 15 - len(kept)
     assert "would hold more than" in compiled.tenant[0]
+
+
+def as_event(content: str) -> bytes:
+    """The object with this in it, as an API server tells of it."""
+    metadata = {"namespace": "team-a", "name": "mca-policy"}
+    told = {"type": "MODIFIED", "object": {"metadata": metadata, "data": {KEY: content}}}
+    line = json.dumps(told)
+    return line.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026").encode()
+
+
+@pytest.mark.parametrize("character", "<>&")
+def test_what_is_longer_on_its_way_still_gets_through(character: str) -> None:
+    """350 KB of them, six bytes each in the watch's event: sidecars would read no more of it."""
+    names = [f"{character * 236}{number}" for number in range(60)]
+    own = [make_route(f"r{number}", match=[make_match("configmaps", names=names)] * 5,
+                      priority=number) for number in range(5)]  # fmt: skip
+    assert sum(str(route).count(character) for route in own) > 350_000
+    compiled, snapshot = compile_case(*own)
+    event = as_event(compiled.content)
+    assert len(event) <= MAX_EVENT_BYTES - 32 * 1024
+    assert read_event(event, "team-a", "mca-policy") == Found(compiled.content.encode())
+    assert [route.name for route in snapshot.routes] == ["r4", "r3", "r2", "r1"]
+    assert compiled.routes["r0"].reason == "TooLarge"
+    assert "<, > and & are six there" in compiled.routes["r0"].message
+
+
+def test_nor_can_a_tenant_be_too_large_on_its_way() -> None:
+    names = [f"{'<' * 236}{number}" for number in range(60)]
+    permissions = [
+        {"name": f"p{number}", "effect": "allow", "verbs": ["*"],
+         **make_match("configmaps", names=names)}
+        for number in range(26)
+    ]  # fmt: skip
+    compiled, snapshot = compile_case(tenant=make_tenant(permissions=permissions))
+    assert denies_all(snapshot)
+    assert "shorten its permissions" in compiled.tenant[0]
 
 
 def test_a_tenant_that_is_too_large_is_closed() -> None:
