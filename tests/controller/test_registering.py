@@ -394,6 +394,12 @@ def test_route_test_tells_where_a_call_goes(desk: Desk, tmp_path: Path, west: Co
     refused = desk.run(*test, "-f", str(file), "list", "configmaps")
     assert refused.returncode == 1
     assert "route maps does not count, ClusterNotAllowed" in refused.stdout
+    file.write_text(json.dumps({"apiVersion": "mca.io/v1alpha1", "kind": "Route"}))
+    nameless = desk.run(*test, "-f", str(file), "list", "configmaps")
+    assert nameless.returncode == 2
+    assert "without metadata.name" in nameless.stderr
+    file.write_text(json.dumps(cluster_of("own-r", west)))
+    assert "judged before this change" in desk.do(*test, "-f", str(file), "list", "pods")
     asked = json.loads(desk.do(*test, "-o", "json", "list", "configmaps"))
     assert (asked["verdict"], asked["cluster"]) == ("served", "home")
     denied = desk.run(*test, "list", "pods", "--in", "elsewhere")

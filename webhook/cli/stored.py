@@ -7,10 +7,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from webhook.kube import Kube, KubeError, RawDocument
-from webhook.resources.conditions import read_conditions
+from webhook.resources.conditions import Condition, read_conditions
+from webhook.resources.meta import read_meta
 from webhook.resources.names import GROUP
 
 _PAGE: Final = "500"
+_OUTDATED: Final = "Outdated"
+_CHANGED: Final = "it was changed, and no controller has looked at it since"
 _STATUSES: Final = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -44,9 +47,20 @@ def find_document(kube: Kube, path: str) -> RawDocument | None:
         return None
 
 
+def read_today(document: RawDocument) -> dict[str, Condition]:
+    """Its conditions. One of an earlier generation says nothing of what is stated now."""
+    generation = read_meta(document).generation
+    return {
+        kind: condition
+        if condition.observed_generation == generation
+        else condition._replace(status=None, reason=_OUTDATED, message=_CHANGED)
+        for kind, condition in read_conditions(document).items()
+    }
+
+
 def say(document: RawDocument, kind: str) -> str:
     """A condition as yes, no with its reason, or unknown; empty where it is not there."""
-    condition = read_conditions(document).get(kind)
+    condition = read_today(document).get(kind)
     if condition is None:
         return ""
     told = _STATUSES[condition.status]

@@ -3,7 +3,7 @@
 It is compiled by the controller's own code. Must not write anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import yaml
@@ -40,6 +40,7 @@ class Situation(NamedTuple):
     snapshot: Snapshot
     compiled: Compiled
     clusters: dict[str, RawDocument]
+    remarks: tuple[str, ...] = ()
 
 
 def read_files(paths: Iterable[str], namespace: str) -> Documents:
@@ -58,6 +59,8 @@ def read_files(paths: Iterable[str], namespace: str) -> Documents:
             if kind not in _KINDS or document.get("apiVersion") != API_VERSION:
                 raise SourceError(f"-f {path}: holds something else than {', '.join(_KINDS)}")
             meta = read_meta(document)
+            if not meta.name:
+                raise SourceError(f"-f {path}: a {kind} without metadata.name: name it")
             if kind != "Route" or meta.namespace in ("", namespace):
                 found[kind][meta.name] = document
     return found
@@ -88,7 +91,19 @@ def compile_situation(kube: Kube, namespace: str, given: Documents, system: str)
     snapshot = parse_snapshot(compiled.content.encode())
     if not isinstance(snapshot, Snapshot):
         raise SourceError("\n".join(snapshot))
-    return Situation(snapshot, compiled, clusters)
+    return Situation(snapshot, compiled, clusters, tuple(_list_remarks(given, parsed_clusters)))
+
+
+def _list_remarks(given: Documents, clusters: dict[str, Cluster | Invalid]) -> Iterator[str]:
+    """What only the controller could find out of Clusters in files."""
+    for name in given["Cluster"]:
+        cluster = clusters[name]
+        if isinstance(cluster, Invalid):
+            yield f"Cluster {name}: {'; '.join(cluster.problems)}"
+        elif cluster.accepted:
+            yield f"Cluster {name} is taken as it was judged before this change"
+        else:
+            yield f"Cluster {name} is not usable before the controller has looked at it"
 
 
 def list_refused(compiled: Compiled) -> list[tuple[str, str, str]]:

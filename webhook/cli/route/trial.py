@@ -148,7 +148,8 @@ def _describe(found: Situation, judgement: Judgement) -> dict[str, Any]:
         {"name": name, "reason": reason, "message": message}
         for name, reason, message in list_refused(found.compiled)
     ]
-    told["remarks"] = list(found.compiled.tenant)
+    told["remarks"] = [*(f"Tenant {told['tenant']}: {each}" for each in found.compiled.tenant)]
+    told["remarks"] += found.remarks
     return told | {"assumed": list(judgement.assumed)}
 
 
@@ -179,7 +180,6 @@ def _render(told: dict[str, Any]) -> Iterator[str]:
     yield f"  by the rule {told['rule']}; tenant: {told['tenant'] or 'none'}"
     for route in told["refusedRoutes"]:
         yield f"route {route['name']} does not count, {route['reason']}: {route['message']}"
-    for remark in told["remarks"]:
-        yield f"Tenant {told['tenant']}: {remark}"
+    yield from told["remarks"]
     for assumed in told["assumed"]:
         yield f"assumed: {assumed}"

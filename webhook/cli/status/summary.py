@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import strptime
 from typing import Any, Final, NamedTuple
 
+from webhook.cli.stored import read_today
 from webhook.kube import RawDocument
 from webhook.resources.clusters import ACCEPTED, ENFORCED, READY
-from webhook.resources.conditions import Condition, read_conditions
+from webhook.resources.conditions import Condition
 from webhook.resources.meta import mapping
 
 _STATUS_KEY: Final = "status.json"
@@ -63,7 +64,7 @@ def sum_up_tenants(documents: Sequence[RawDocument]) -> Part:
     """Of each that is not ready, what is not."""
     findings: list[str] = []
     for document in documents:
-        conditions = read_conditions(document)
+        conditions = read_today(document)
         bad = [each for each in conditions.values() if each.status is False and each.type != READY]
         name = document["metadata"]["name"]
         if READY not in conditions and not bad:
@@ -98,14 +99,14 @@ def sum_up_sidecars(counted: RawDocument | None) -> Part:
 
 
 def _count(documents: Iterable[RawDocument], kind: str) -> int:
-    found = (read_conditions(each).get(kind) for each in documents)
+    found = (read_today(each).get(kind) for each in documents)
     return sum(each is not None and each.status is True for each in found)
 
 
 def _list_lacks(documents: Iterable[RawDocument], kinds: Sequence[str]) -> Iterator[str]:
     """The first condition that does not hold, of each."""
     for document in documents:
-        metadata, conditions = document["metadata"], read_conditions(document)
+        metadata, conditions = document["metadata"], read_today(document)
         namespace = metadata.get("namespace")
         name = f"{namespace}/{metadata['name']}" if namespace else metadata["name"]
         for kind in kinds:

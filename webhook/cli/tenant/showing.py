@@ -14,11 +14,10 @@ from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.cluster.options import add_home_options
 from webhook.cli.install.options import parse_namespace
-from webhook.cli.stored import find_document, list_documents, read_status, say
+from webhook.cli.stored import find_document, list_documents, read_status, read_today, say
 from webhook.cli.table import describe_age, render_list, render_table
 from webhook.kube import Kube, KubeError, RawDocument, open_kubeconfig
-from webhook.resources.conditions import read_conditions
-from webhook.resources.names import ROOT, TENANTS_PATH, object_path
+from webhook.resources.names import ROUTES_PATH, TENANTS_PATH, object_path
 
 EXIT_FAILED: Final = 1
 _READY: Final = "Ready"
@@ -111,10 +110,11 @@ def _show(kube: Kube, given: argparse.Namespace) -> int:
     if document is None:
         complain(f"Tenant {given.name} is not there: mca tenant list", "mca tenant show")
         return EXIT_FAILED
+    held = set(read_status(document, "namespaces") or ())
     routes = [
         route
-        for namespace in read_status(document, "namespaces") or ()
-        for route in list_documents(kube, f"{ROOT}/namespaces/{namespace}/routes")
+        for route in (list_documents(kube, ROUTES_PATH) if held else ())
+        if route["metadata"]["namespace"] in held
     ]
     if given.output == "json":
         tell([json.dumps({"tenant": document, "routes": routes}, indent=1)])
@@ -133,7 +133,7 @@ def _render(document: RawDocument, routes: list[RawDocument]) -> Iterator[str]:
     if sidecars:
         total, old = sidecars.get("total", 0), sidecars.get("old", 0)
         yield f"  sidecars: {total}, of them {old} on an old policy"
-    conditions = read_conditions(document)
+    conditions = read_today(document)
     if not conditions:
         yield "  no controller has looked at it yet"
     for kind, condition in conditions.items():

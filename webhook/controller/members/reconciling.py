@@ -36,6 +36,7 @@ from webhook.resources.names import object_path
 MANAGER: Final = "mca-controller-clusters"
 _CALL_S: Final = 10.0
 _AFTER_FAILURE_S: Final = 5.0
+_DOUBLINGS: Final = 10
 # Guards are looked at with every second probe: it takes three calls.
 _GUARDS_EVERY: Final = 2
 # An API server's audiences change when it starts again, if ever.
@@ -103,7 +104,9 @@ class Members:
             self._settle(cluster, standing, accepted, document)
             return left
         self._ask(cluster, standing)
-        pause = self._pause(self.probe_s if not standing.failures else _AFTER_FAILURE_S)
+        pause = self._pause(self.probe_s)
+        if standing.failures:  # soon at first, then as any other
+            pause = self._pause(_AFTER_FAILURE_S * 2 ** min(standing.failures - 1, _DOUBLINGS))
         standing.probe_due = self.clock() + pause
         self._settle(cluster, standing, accepted, document)
         return pause

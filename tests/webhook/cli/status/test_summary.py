@@ -60,6 +60,19 @@ def test_clusters() -> None:
     )
 
 
+def test_what_was_said_of_an_earlier_generation_is_unknown() -> None:
+    changed = make("a", Accepted="True x", Ready="True x")
+    changed["metadata"]["generation"] = 2
+    for sum_up, count in ((sum_up_clusters, "0 usable"), (sum_up_routes, "0 count")):
+        part = sum_up([changed])
+        assert count in part.told
+        assert part.findings == (
+            "a: Accepted Outdated: it was changed, and no controller has looked at it since",
+        )
+    part = sum_up_tenants([changed])
+    assert (part.told, len(part.findings)) == ("1: 0 ready", 1)
+
+
 def test_tenants() -> None:
     part = sum_up_tenants(
         [
