@@ -35,15 +35,16 @@ TINY = Size(100, 10, 50, 40)
 WRITTEN = frozenset({"configmaps", "rolebindings", "namespaces", "clusters", "tenants", "routes"})
 VERBS = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})
 METHOD = (
-    "A real etcd and kube-apiserver, and one `mca controller` with the rights of its account, all "
-    "on this machine. Each Tenant has ten namespaces, four Routes and five Clusters. Start: from "
-    "exec, with every object new, until each namespace has its policy and nothing waits in a "
-    "queue; the writes are those that the API server has counted. Its own limit: ConfigMaps and "
+    "A real etcd and kube-apiserver, and one `mca controller` with the rights of its account, "
+    "all on this machine. Each Tenant has ten namespaces, four Routes and five Clusters; behind "
+    "all Clusters is one more API server, which is probed for each. Start: from exec, with "
+    "every object new, until each namespace has its policy and nothing waits in a queue; the "
+    "writes are those that the API server has counted. Its own limit: ConfigMaps and "
     f"RoleBindings like the controller's, applied by a process with {WRITERS} threads that does "
-    "nothing else, in the same minutes. Again: a start with all of it there already. Memory: the "
-    "most since exec. An edit: from the PATCH of a Route (one namespace) or a Tenant (ten) until "
-    "a watch shows a ConfigMap with it; the CPU time is all that the controller took for it. Idle: "
-    "its CPU time while nothing changes; it probes the Clusters then."
+    "nothing else, in the same minutes. Again: a start with all of it there already. Memory: "
+    "the most since exec. An edit: from the PATCH of a Route (one namespace) or a Tenant (ten) "
+    "until a watch shows a ConfigMap with it; the CPU time is all that the controller took for "
+    "it. Idle: its CPU time while nothing changes; it probes the Clusters then."
 )
 # Writes as fast as it can, and tells how many: a process of its own.
 WRITER = """
@@ -124,19 +125,20 @@ def measure(*, quick: bool) -> list[Section]:
 
 
 def run(size: Size, durations: Durations) -> Figures:
-    """On a control plane of its own."""
-    with ControlPlane(audit_policy=[{"level": "None"}]) as plane:
+    """On control planes of its own."""
+    silent = [{"level": "None"}]
+    with ControlPlane(audit_policy=silent) as plane, ControlPlane(audit_policy=silent) as west:
         home = Home(plane, plane.folder)
         try:
-            return observe(home, size, durations)
+            return observe(home, west, size, durations)
         finally:
             home.end()
 
 
-def observe(home: Home, size: Size, durations: Durations) -> Figures:
+def observe(home: Home, west: ControlPlane, size: Size, durations: Durations) -> Figures:
     """All figures of one size, one after the other."""
     began = time.monotonic()
-    fill(home, size)
+    fill(home, west, size)
     print(f"  {size.namespaces} namespaces, made in {time.monotonic() - began:.0f} s", flush=True)
     before = measure_limit(home, durations.limit_s)
     controller, first = start(home, size)
