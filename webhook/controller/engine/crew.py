@@ -54,10 +54,6 @@ class Crew:
                 self._hear(follow, Change(key, None, value))
         self._add(self._part.seeds)
 
-    def is_idle(self) -> bool:
-        """Whether each key that there was is in somebody's hands, or done."""
-        return len(self._queue) == 0
-
     def rest(self) -> None:
         """Take no more keys; another replica works on them."""
         self._working.clear()

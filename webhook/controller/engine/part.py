@@ -46,6 +46,6 @@ class Part:
     seeds: tuple[Key, ...] = ()  # keys that come of no object
     workers: int = 1
     group: Callable[[Key], str] = in_one_group  # groups take turns
-    # Others wait a moment for its first round: what they make depends on what it finds.
-    first: bool = False
+    # What others make depends on what it finds: whoever begins to lead waits a while for this.
+    found: Callable[[], bool] | None = None
     expand: Callable[[Key], Iterable[Key] | None] = stands_for_itself

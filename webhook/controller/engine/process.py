@@ -41,7 +41,8 @@ _LINGER_S: Final = 2.0
 # The broker's answers must not wait 5 ms for each of the threads that compile.
 _SWITCH_S: Final = 0.001
 _SYNC_LOOK_S: Final = 0.02
-_FIRST_ROUND_S: Final = 3.0
+# No longer: a Cluster that cannot be judged holds up no other's edits.
+_FIND_S: Final = 10.0
 
 BuildParts = Callable[[World], Iterable[Part]]
 Mount = Callable[[web.Application, World], None]
@@ -117,18 +118,19 @@ class _Crews:
         self._world = world
         self._elector = elector
         self._tally = EngineTally(world.registry)
-        made = [(part.first, Crew(part, self._tally, elector.leads)) for part in parts]
-        self._first = [crew for first, crew in made if first]
-        self._others = [crew for first, crew in made if not first]
+        made = [(part.found, Crew(part, self._tally, elector.leads)) for part in parts]
+        self._first = [(found, crew) for found, crew in made if found is not None]
+        self._others = [crew for found, crew in made if found is None]
+        self._all = [crew for _, crew in made]
 
     def start(self) -> None:
         self._world.start(self._tally)
-        for crew in (*self._first, *self._others):
+        for crew in self._all:
             crew.start()
         threading.Thread(target=self._run, name="lease", daemon=True).start()
 
     def rest(self) -> None:
-        for crew in (*self._first, *self._others):
+        for crew in self._all:
             crew.rest()
 
     def _run(self) -> None:
@@ -148,10 +150,10 @@ class _Crews:
             self.rest()
 
     def _lead(self) -> None:
-        for crew in self._first:
+        for _, crew in self._first:
             crew.lead()
-        waiting, until = threading.Event(), time.monotonic() + _FIRST_ROUND_S
-        while time.monotonic() < until and not all(crew.is_idle() for crew in self._first):
+        waiting, until = threading.Event(), time.monotonic() + _FIND_S
+        while time.monotonic() < until and not all(found() for found, _ in self._first):
             waiting.wait(_SYNC_LOOK_S)
         if self._elector.leads():
             for crew in self._others:
