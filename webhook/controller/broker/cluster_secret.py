@@ -11,7 +11,9 @@ from typing import Final
 
 from sidecar.secret import Secret
 from webhook.controller.broker.inline_kubeconfig import Inline, read_kubeconfig
+from webhook.controller.members.acceptance import PROFILE
 from webhook.controller.members.opening import Bearer, ClientCertificate, Login
+from webhook.resources.clusters import Cluster
 from webhook.resources.meta import RawDocument, mapping
 from webhook.resources.names import CREDENTIALS_TYPE
 
@@ -20,10 +22,28 @@ _FORMS: Final = ({_TOKEN}, {_CERTIFICATE, _KEY}, {_KUBECONFIG})
 # RFC 6750. A line end inside would let a Secret write header lines.
 _BEARER: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 _MAX_BYTES: Final = 65536
+_BLOCK: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]++)-----END CERTIFICATE-----"
+)
 
 
-def read_credentials(secret: RawDocument, server: str) -> Login | tuple[str, ...]:
-    """How to log in at `server`, or all that is wrong: each names its key and the remedy."""
+def read_for(secret: RawDocument, cluster: Cluster) -> Login | tuple[str, ...]:
+    """How to log in at the cluster, or all that is wrong: each names its key and the remedy.
+
+    Where the cluster is may come from a ClusterProfile. Then the Secret itself must say so, with
+    the server's CA: whoever writes the profile could lead the credential to a server of his own.
+    """
+    if PROFILE not in cluster.meta.annotations:
+        return read_credentials(secret, cluster.server)
+    if cluster.tls_server_name:
+        return ("spec.tlsServerName: comes from a ClusterProfile: no Secret goes with it",)
+    return read_credentials(secret, cluster.server, cluster.pem)
+
+
+def read_credentials(
+    secret: RawDocument, server: str, ca_pem: bytes | None = None
+) -> Login | tuple[str, ...]:
+    """How to log in at `server`; with a CA, only a kubeconfig that names both."""
     if secret.get("type") != CREDENTIALS_TYPE:
         return (f"type: must be {CREDENTIALS_TYPE}: make the Secret anew with it",)
     data = mapping(secret.get("data"))
@@ -34,7 +54,9 @@ def read_credentials(secret: RawDocument, server: str) -> Login | tuple[str, ...
     if problems:
         return tuple(problems)
     if _KUBECONFIG in values:
-        return _read_kubeconfig(values[_KUBECONFIG], server)
+        return _read_kubeconfig(values[_KUBECONFIG], server, ca_pem)
+    if ca_pem is not None:
+        return ("data: must be a kubeconfig, which names the server and its CA",)
     if _TOKEN in values:
         return _read_token(_TOKEN, values[_TOKEN])
     pair = (values[_CERTIFICATE], values[_KEY])
@@ -50,12 +72,15 @@ def _plain_server(server: str) -> str:
     return server.strip().lower().removesuffix("/").removesuffix(":443")
 
 
-def _read_kubeconfig(content: bytes, server: str) -> Login | tuple[str, ...]:
+def _read_kubeconfig(content: bytes, server: str, ca_pem: bytes | None) -> Login | tuple[str, ...]:
     found = read_kubeconfig(content)
     if not isinstance(found, Inline):
         return tuple(f"kubeconfig: {problem}" for problem in found)
     if not same_server(found.server, server):
         return (f"kubeconfig: clusters[0].cluster.server: is not the Cluster's, {server}",)
+    if ca_pem is not None and _list_blocks(found.ca) != _list_blocks(ca_pem.decode("ascii")):
+        where = "clusters[0].cluster.certificate-authority-data"
+        return (f"kubeconfig: {where}: is not the Cluster's caBundle, from a ClusterProfile",)
     if found.token is not None and (found.certificate or found.key is not None):
         return ("kubeconfig: users[0].user: has a token and a client certificate: keep one",)
     if found.token is not None:
@@ -65,6 +90,11 @@ def _read_kubeconfig(content: bytes, server: str) -> Login | tuple[str, ...]:
     )
     key = b"" if found.key is None else found.key.reveal()
     return _read_pair(names, found.certificate.encode(), key)
+
+
+def _list_blocks(pem: str) -> set[str]:
+    """The certificates of a bundle, however it is wrapped."""
+    return {"".join(block.split()) for block in _BLOCK.findall(pem)}
 
 
 def _read_token(where: str, content: bytes) -> Login | tuple[str, ...]:

@@ -50,6 +50,7 @@ class Inline:
     """What a kubeconfig said; each field empty where it says nothing."""
 
     server: str
+    ca: str
     token: Secret | None
     certificate: str
     key: Secret | None
@@ -74,13 +75,14 @@ def read_kubeconfig(content: bytes) -> Inline | tuple[str, ...]:
     for plural, entry in (("clusters", cluster), ("users", user), ("contexts", context)):
         problems += _list_refused(plural, entry)
     server = _text(cluster, "server", problems)
+    ca = _decode(cluster, "certificate-authority-data", problems)
     token = _text(user, "token", problems)
     certificate = _decode(user, "client-certificate-data", problems)
     key = _decode(user, "client-key-data", problems)
     if problems:
         return tuple(problems)
     secrets = [Secret(text.encode()) if text else None for text in (token, key)]
-    return Inline(server, secrets[0], certificate, secrets[1])
+    return Inline(server, ca, secrets[0], certificate, secrets[1])
 
 
 def _read_only(raw: dict[str, Any], plural: str, problems: list[str]) -> dict[str, Any]:

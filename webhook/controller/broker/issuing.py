@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sidecar.secret import Secret
 from webhook.certificates.signing import read_certificates
 from webhook.controller.broker.bearer import read_end
-from webhook.controller.broker.cluster_secret import read_credentials
+from webhook.controller.broker.cluster_secret import read_for
 from webhook.controller.broker.flights import Flights
 from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.minting import TENANT_ANNOTATION, Minted, Order, mint
@@ -75,7 +75,7 @@ class Issuing:
             message = f"the credentials of the cluster {cluster.name!r} are gone: ask the admin"
             raise RefusedError("secret", message)
         _judge_owner(read_meta(secret).annotations.get(TENANT_ANNOTATION), tenant, cluster)
-        login = read_credentials(secret, cluster.server)
+        login = read_for(secret, cluster)
         if not isinstance(login, Login):
             message = f"the credentials of the cluster {cluster.name!r} cannot be used"
             raise RefusedError("member", f"{message}: ask the admin", "; ".join(login))

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.webhook.controller.broker.examples import PEM, encode
-from webhook.controller.broker.cluster_secret import read_credentials, same_server
+from tests.webhook.controller.broker.examples import PEM, encode, make_cluster
+from webhook.controller.broker.cluster_secret import read_credentials, read_for, same_server
 from webhook.controller.members.opening import Bearer, ClientCertificate
+from webhook.resources.clusters import Cluster, parse_cluster
 
 SERVER = "https://eu-1.example.com"
 SECRET = "never-to-be-seen"
@@ -23,11 +24,16 @@ def secret(type_: str = "mca.io/cluster-credentials", **data: str | bytes) -> di
     }
 
 
-def kubeconfig(server: str = SERVER, **user: Any) -> str:
+def kubeconfig(server: str = SERVER, ca: str = "", **user: Any) -> str:
     return json.dumps(
         {
             "current-context": "c",
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "clusters": [
+                {
+                    "name": "c",
+                    "cluster": {"server": server, "certificate-authority-data": encode(ca)},
+                }
+            ],
             "users": [{"name": "c", "user": user}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
         }
@@ -133,3 +139,38 @@ def test_one_server_has_several_spellings(other: str) -> None:
 )
 def test_another_server_is_another(other: str) -> None:
     assert not same_server(SERVER, other)
+
+
+def profiled(**spec: Any) -> Cluster:
+    """Where it is comes from a ClusterProfile."""
+    document = make_cluster(annotations={"mca.io/cluster-profile": "fleet/eu-1"})
+    document["spec"] |= spec
+    found = parse_cluster(document)
+    assert isinstance(found, Cluster)
+    return found
+
+
+def test_a_profile_leads_no_credential_to_another_server() -> None:
+    other = PEM.replace("AAAA", "BBBB")
+    cluster = profiled()
+    wrapped = PEM.replace("AAAA", "AA\nAA")
+    for ca in (PEM, wrapped, f"# of eu-1\n{PEM}"):
+        given = secret(kubeconfig=kubeconfig(ca=ca, token=SECRET))
+        assert isinstance(read_for(given, cluster), Bearer), ca
+    for ca in ("", other, PEM + other):
+        given = secret(kubeconfig=kubeconfig(ca=ca, token=SECRET))
+        told = str(read_for(given, cluster)[0])
+        assert "certificate-authority-data: is not the Cluster's caBundle" in told, ca
+    good = secret(kubeconfig=kubeconfig(ca=PEM, token=SECRET))
+    named = read_for(good, profiled(tlsServerName="evil.example.com"))
+    assert str(named[0]).startswith("spec.tlsServerName: ")
+    assert str(read_for(secret(token=SECRET), cluster)[0]).startswith("data: must be a kubeconfig")
+
+
+def test_an_admins_word_for_the_server_and_its_ca_is_enough() -> None:
+    document = make_cluster()
+    document["spec"]["tlsServerName"] = "eu-1.internal"
+    cluster = parse_cluster(document)
+    assert isinstance(cluster, Cluster)
+    for given in (secret(token=SECRET), secret(kubeconfig=kubeconfig(token=SECRET))):
+        assert isinstance(read_for(given, cluster), Bearer)

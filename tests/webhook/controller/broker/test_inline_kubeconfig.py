@@ -32,7 +32,7 @@ def read(change: Callable[[Raw], object]) -> Inline | tuple[str, ...]:
 def test_a_token() -> None:
     found = read(lambda raw: None)
     assert isinstance(found, Inline)
-    assert found.server == "https://eu"
+    assert (found.server, found.ca) == ("https://eu", "x")
     assert found.token is not None
     assert found.token.reveal() == SECRET.encode()
     assert (found.certificate, found.key) == ("", None)
