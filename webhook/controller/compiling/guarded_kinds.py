@@ -6,7 +6,7 @@ tokens there. Must not know routes.
 
 from typing import Final
 
-from sidecar.policy.overlap import ANY, meet_resources
+from sidecar.policy.overlap import ANY
 from webhook.resources.meta import RawDocument, text_list
 
 # "bindings" make pods run, too.
@@ -26,24 +26,28 @@ _WORKLOADS: Final = {
 
 
 def guarded_kinds(match: RawDocument) -> tuple[str, ...]:
-    """What of a route's match only a guarded member may serve, for a message."""
-    groups = text_list(match.get("groups"))
+    """What of a route's match only a guarded member may serve, for a message.
+
+    In one look at each resource: whoever may write Routes says how many there are.
+    """
+    groups = frozenset(text_list(match.get("groups")))
     resources = text_list(match.get("resources"))
-    found = [
-        f"{kind}.{group}" if kind != ANY else f"{group}/*"
-        for group, kinds in _WORKLOADS.items()
-        for kind in _meet(resources, groups, group, kinds)
-    ]
-    return (*_meet(resources, groups, "", _CORE_KINDS), *found)
+    found = [*_meet(resources, _CORE_KINDS)] if groups & {"", ANY} else []
+    for group, kinds in _WORKLOADS.items():
+        if group in groups:
+            found.append(f"{group}/*")
+        elif ANY in groups:
+            found += [f"{kind}.{group}" for kind in _meet(resources, kinds)]
+    return tuple(found)
 
 
-def _meet(
-    resources: tuple[str, ...], groups: tuple[str, ...], group: str, kinds: tuple[str, ...]
-) -> tuple[str, ...]:
-    if group and group in groups:
-        return (ANY,)
-    if group not in groups and ANY not in groups:
-        return ()
-    known = tuple(each for kind in kinds for each in (kind, f"{kind}/*"))
-    met = (found for asked in resources for found in meet_resources(asked, known))
-    return tuple(dict.fromkeys(met))
+def _meet(resources: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the kinds, and of their subresources, that are among the resources."""
+    met: dict[str, None] = {}
+    for asked in resources:
+        kind, slash, subresource = asked.partition("/")
+        if kind in kinds:
+            met[asked] = None
+        elif kind == ANY:
+            met |= dict.fromkeys(f"{each}{slash}{subresource}" for each in kinds)
+    return tuple(met)

@@ -1,7 +1,7 @@
 """Owns the verdict on each route of a namespace, and how it stands in the snapshot.
 
 A route to a cluster that cannot be used is closed: its calls fail, for a client that was sent to
-another cluster must not find itself at home instead. Must not know sizes.
+another cluster must not find itself at home instead. Must not know how many bytes it takes.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from webhook.controller.compiling.verdicts import (
     MEMBER_NOT_ENFORCED,
     PARTLY,
     TAKEN,
+    TOO_LARGE,
     TOO_MANY,
     Verdict,
 )
@@ -27,7 +28,18 @@ ADMIN_PRIORITY: Final = 1000
 # No Route's name has a dot in it.
 ADMIN_PREFIX: Final = "admin."
 MAX_ROUTES: Final = 100
+# In the lists of all their matches. A word of a few letters is half a KiB of a sidecar's memory,
+# which has 64 MiB; and all of them are looked at in each compile.
+MAX_WORDS: Final = 8000
 _SHOWN_KINDS: Final = 4
+
+
+_TOO_WORDY: Final = Verdict(
+    False,
+    TOO_LARGE,
+    f"the lists in the match of the namespace's Routes hold more than {MAX_WORDS} words, so Routes "
+    "of the lowest priority are left out: remove some, or put patterns in the place of many names",
+)
 
 
 class Judged(NamedTuple):
@@ -55,7 +67,12 @@ def judge_routes(routes: Sequence[Route | Invalid], ground: Ground) -> list[Judg
     ]
     good = [route for route in routes if isinstance(route, Route)]
     good.sort(key=lambda route: (-route.priority, route.name))
+    room = MAX_WORDS
     for route in good[:MAX_ROUTES]:
+        room -= sum(map(_count_words, route.match))
+        if room < 0:
+            judged.append(Judged(route.name, _TOO_WORDY))
+            continue
         raw = {"priority": route.priority, "match": list(route.match), "to": route.to}
         judged.append(_judge(route.name, route.name, raw, ground))
     message = (
@@ -84,8 +101,8 @@ def _judge(name: str, entry_name: str, raw: RawDocument, ground: Ground) -> Judg
     to: RawDocument = raw["to"]
     stand_ins = text_list(to.get("standIns"))
     members = list_clusters({"members": to["members"]})
-    matches = documents(raw["match"])
-    refused = _first(ground, members, matches)
+    kinds = _list_guarded(documents(raw["match"])) if ground.guarded else ""
+    refused = _first(ground, members, kinds)
     if refused is not None:
         message = f"{refused.message}. Its calls fail until then"
         closed = {"members": [{"cluster": CLOSED}]}
@@ -94,7 +111,7 @@ def _judge(name: str, entry_name: str, raw: RawDocument, ground: Ground) -> Judg
             refused._replace(message=message),
             {**raw, "name": entry_name, "to": closed},
         )
-    found = {each: _first(ground, (each,), matches) for each in stand_ins}
+    found = {each: _first(ground, (each,), kinds) for each in stand_ins}
     left_out = [verdict.message for verdict in found.values() if verdict is not None]
     entry = {**raw, "name": entry_name}
     if not left_out:
@@ -104,30 +121,34 @@ def _judge(name: str, entry_name: str, raw: RawDocument, ground: Ground) -> Judg
     return Judged(name, Verdict(True, PARTLY, told), {**entry, "to": {**to, "standIns": kept}})
 
 
-def _first(
-    ground: Ground, clusters: tuple[str, ...], matches: tuple[RawDocument, ...]
-) -> Verdict | None:
+def _first(ground: Ground, clusters: tuple[str, ...], kinds: str) -> Verdict | None:
     """The first reason why one of these clusters may not serve this."""
     for name in clusters:
         verdict = ground.members.judge(name, ground.tenant)
         if verdict is None:
-            verdict = _judge_guards(ground, name, matches)
+            verdict = _judge_guards(ground, name, kinds)
         if verdict is not None:
             return verdict
     return None
 
 
-def _judge_guards(ground: Ground, name: str, matches: tuple[RawDocument, ...]) -> Verdict | None:
+def _judge_guards(ground: Ground, name: str, kinds: str) -> Verdict | None:
     cluster = ground.members.usable.get(name)
-    if not ground.guarded or cluster is None or cluster.enforced:
+    if not kinds or cluster is None or cluster.enforced:
         return None
-    kinds = [*dict.fromkeys(kind for match in matches for kind in guarded_kinds(match))]
-    if not kinds:
-        return None
-    shown = ", ".join([*kinds[:_SHOWN_KINDS], "…"] if len(kinds) > _SHOWN_KINDS else kinds)
     return Verdict(
         False,
         MEMBER_NOT_ENFORCED,
         f"the Cluster {name!r} has no guards of MCA, and an enforced namespace may not have "
-        f"{shown} there: match other kinds, or ask an admin to run mca cluster add",
+        f"{kinds} there: match other kinds, or ask an admin to run mca cluster add",
     )
+
+
+def _list_guarded(matches: tuple[RawDocument, ...]) -> str:
+    """Some of what only a guarded cluster may serve of this; empty if there is nothing."""
+    kinds = [*dict.fromkeys(kind for match in matches for kind in guarded_kinds(match))]
+    return ", ".join([*kinds[:_SHOWN_KINDS], "…"] if len(kinds) > _SHOWN_KINDS else kinds)
+
+
+def _count_words(match: RawDocument) -> int:
+    return sum(len(words) for words in match.values() if isinstance(words, list))

@@ -1,11 +1,25 @@
 """Routes: which count, in which order, and which are closed."""
 
+import time
 from typing import Any
 
 import pytest
 
-from tests.webhook.controller.compiling.scene import compile_case, content
-from tests.webhook.resources.objects import make_match, make_namespace, make_route, make_tenant
+from tests.webhook.controller.compiling.scene import (
+    CLUSTERS,
+    compile_case,
+    content,
+    make_case,
+)
+from tests.webhook.resources.objects import (
+    make_cluster,
+    make_match,
+    make_namespace,
+    make_route,
+    make_tenant,
+)
+from webhook.controller.compiling.judging import MAX_WORDS
+from webhook.controller.compiling.policy import compile_policy
 
 PODS = [make_match("pods")]
 
@@ -59,7 +73,7 @@ def test_the_stricter_word_counts(namespace: Any, boundary: str) -> None:
 
 def test_a_message_names_some_kinds_not_all() -> None:
     compiled, _ = compile_case(make_route(match=[make_match("*", groups=("*",))]))
-    assert "pods, pods/*, replicationcontrollers, replicationcontrollers/*, …" in (
+    assert "pods, replicationcontrollers, podtemplates, secrets, …" in (
         compiled.routes["dev"].message
     )
 
@@ -128,3 +142,45 @@ def test_a_flood_of_routes_loses_those_of_the_lowest_priority() -> None:
     assert refused == {f"r{number:03}" for number in range(50)}
     assert {compiled.routes[name].reason for name in refused} == {"TooMany"}
     assert len(compiled.routes) == 150
+
+
+def test_of_too_many_words_those_of_the_lowest_priority_are_left_out() -> None:
+    """All lists count: what they cost a sidecar is more than their bytes."""
+    names = [f"n{number}" for number in range(49)]
+    match = make_match("configmaps", names=names, namespaces=names, containers=["app"])
+    wide = [match] * 10  # of 101 words each
+    own = [make_route(f"r{number}", match=wide, priority=number) for number in range(9)]
+    own.append(make_route("small", match=[make_match("configmaps")]))
+    compiled, snapshot = compile_case(*own)
+    assert [route.name for route in snapshot.routes] == [f"r{number}" for number in range(8, 1, -1)]
+    for name in ("r1", "r0", "small"):
+        assert compiled.routes[name].reason == "TooLarge"
+        assert f"more than {MAX_WORDS} words" in compiled.routes[name].message
+
+
+def test_as_many_words_as_there_may_be() -> None:
+    names = [f"n{number}" for number in range(62)]
+    match = [make_match("configmaps", names=names)] * 25  # of 64 words each
+    own = [make_route(f"r{number}", match=match) for number in range(5)]
+    assert sum(64 for route in own for _ in route["spec"]["match"]) == MAX_WORDS
+    compiled, _ = compile_case(*own)
+    assert all(verdict.accepted for verdict in compiled.routes.values())
+    compiled, _ = compile_case(*own, make_route("s"))
+    assert [name for name, verdict in compiled.routes.items() if not verdict.accepted] == ["s"]
+
+
+@pytest.mark.parametrize("resource", ["*/s{}", "r{}/*"])
+def test_whatever_routes_there_are_compiling_is_quick(resource: str) -> None:
+    """Others' revocations wait for it. Each of the clusters has no guards."""
+    clusters = tuple(make_cluster(f"c{number}", "Accepted") for number in range(17))
+    used = [f"c{number}" for number in range(17)]
+    match = [make_match(*(resource.format(number) for number in range(64)), groups=("*",))] * 32
+    own = [
+        make_route(f"r{number}", "c0", match=match, stand_ins=tuple(used[1:]))
+        for number in range(100)
+    ]
+    case = make_case(*own, tenant=make_tenant(clusters=used), clusters=(*CLUSTERS, *clusters))
+    begun = time.process_time()
+    compiled = compile_policy(case)
+    assert time.process_time() - begun < 1
+    assert len(compiled.routes) == 100
