@@ -124,7 +124,7 @@ def measure_watches(stage: Stage) -> list[Section]:
 
 
 def measure_controller(stage: Stage) -> list[Section]:
-    """With an API server of its own for each size; ten minutes, of which most make the objects."""
+    """With API servers of its own for each size; six minutes, of which most are the large one's."""
     return controller_scale.measure(quick=stage.quick)
 
 
@@ -181,7 +181,7 @@ def parse_arguments() -> argparse.Namespace:
     """Names are checked here, so that a slip costs no minutes."""
     parser = argparse.ArgumentParser(prog="bench.run", description="Measure beside real proxies.")
     parser.add_argument(
-        "--quick", action="store_true", help="fewer and shorter rounds: < 3 minutes"
+        "--quick", action="store_true", help="fewer and shorter rounds: six minutes"
     )
     parser.add_argument(
         "--only", action="append", choices=list(FIGURES), help="one figure; may be given again"
