@@ -45,7 +45,7 @@ class Part:
     follows: tuple[Follow[Any], ...] = ()
     seeds: tuple[Key, ...] = ()  # keys that come of no object
     workers: int = 1
-    group: Callable[[Key], str] = in_one_group  # groups take turns
+    group: Callable[[Key], str] = in_one_group  # groups take turns, after ""
     # What others make depends on what it finds: whoever begins to lead waits a while for this.
     found: Callable[[], bool] | None = None
     expand: Callable[[Key], Iterable[Key] | None] = stands_for_itself

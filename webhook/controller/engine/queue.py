@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+# Its keys are handed out before all others'.
+FIRST_GROUP: Final = ""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 60.0
 # Who was faster has won; what to do now is known as soon as the watch has told it.
@@ -120,7 +122,8 @@ class Queue:
             self._changed.wait()
 
     def _take(self) -> Taken:
-        group, keys = next(iter(self._waiting.items()))
+        group = FIRST_GROUP if FIRST_GROUP in self._waiting else next(iter(self._waiting))
+        keys = self._waiting[group]
         key, since = keys.popitem(last=False)
         del self._groups[key]
         if keys:

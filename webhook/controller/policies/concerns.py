@@ -75,7 +75,11 @@ class Concerns:
         return self._world.namespaces.find(kind, name)
 
     def group(self, key: Key) -> str:
-        """A Tenant's namespaces take turns with those of others."""
+        """A Tenant's namespaces take turns with those of others.
+
+        First come keys that stand for others: what they add later than a namespace's own turn would
+        have it compiled once more.
+        """
         meta = self._world.namespaces.get(key)
         return "" if meta is None else meta.labels.get(LABEL_TENANT, key)
 

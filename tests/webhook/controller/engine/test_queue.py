@@ -48,6 +48,13 @@ def test_groups_take_turns() -> None:
     assert [take(queue) for _ in range(6)] == ["a/1", "b/1", "c/1", "a/2", "c/2", "a/3"]
 
 
+def test_one_group_goes_first() -> None:
+    queue = Queue(lambda key: "" if key.startswith("all:") else key)
+    for key in ("a", "b", "all:1", "all:2"):
+        queue.add(key)
+    assert [take(queue) for _ in range(4)] == ["all:1", "all:2", "a", "b"]
+
+
 def test_a_key_whose_group_changes_while_it_waits_is_in_one_hand() -> None:
     groups = {"ns": "a", "other": "a"}
     queue = Queue(lambda key: groups[key])
