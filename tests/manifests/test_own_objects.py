@@ -22,13 +22,27 @@ PATHS = {
     "secrets": "/api/v1/namespaces/{}/secrets",
     "roles": RBAC + "/namespaces/{}/roles",
     "rolebindings": RBAC + "/namespaces/{}/rolebindings",
+    "resourcequotas": "/api/v1/namespaces/{}/resourcequotas",
+    "limitranges": "/api/v1/namespaces/{}/limitranges",
+    "networkpolicies": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
 }
+# As they are called in what is applied.
+KINDS = {
+    "configmaps": "ConfigMap", "secrets": "Secret", "roles": "Role", "rolebindings": "RoleBinding",
+    "resourcequotas": "ResourceQuota", "limitranges": "LimitRange",
+    "networkpolicies": "NetworkPolicy",
+}  # fmt: skip
 ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "x"}
 every_kind = pytest.mark.parametrize("kind", PATHS)
 
 
 def body_of(kind: str, **metadata: str) -> dict[str, Any]:
-    return {"metadata": metadata, **({"roleRef": ROLE} if kind == "rolebindings" else {})}
+    more: dict[str, dict[str, Any]] = {
+        "rolebindings": {"roleRef": ROLE},
+        "limitranges": {"spec": {"limits": []}},
+        "networkpolicies": {"spec": {"podSelector": {}}},
+    }
+    return {"metadata": metadata, **more.get(kind, {})}
 
 
 @every_kind
@@ -43,12 +57,9 @@ def test_65_a_tenant_touches_nothing_of_ours(guarded: Guarded, kind: str) -> Non
     freeze = {"metadata": {"finalizers": ["example.com/stuck"]}}
     assert_refused(guarded.patch(mine, freeze), POLICY, TELLS)
     applied = {"Content-Type": "application/apply-patch+yaml"}
-    version = "v1" if "rbac" not in path else "rbac.authorization.k8s.io/v1"
-    singular = {"configmaps": "ConfigMap", "secrets": "Secret", "roles": "Role"}
-    whole = body_of(kind, name="mca-new") | {
-        "apiVersion": version,
-        "kind": singular.get(kind, "RoleBinding"),
-    }
+    group, _, _ = path.removeprefix("/apis/").partition("/namespaces/")
+    version = "v1" if path.startswith("/api/") else group
+    whole = body_of(kind, name="mca-new") | {"apiVersion": version, "kind": KINDS[kind]}
     answer = guarded.call(
         "PATCH",
         f"{path}/mca-new?fieldManager=tenant",

@@ -1,4 +1,5 @@
-"""Owns the guard on objects named `mca-*`: what sidecars read is the controller's (attack 65).
+"""Owns the guard on objects named `mca-*`: what sidecars read, and what bounds a tenant, is the
+controller's (attack 65).
 
 Must not guard namespaces that have nothing to do with MCA: the name is free there.
 """
@@ -18,8 +19,9 @@ def guard_own_objects(settings: GuardSettings) -> Guard:
         name="mca-own-objects",
         everywhere=True,
         rules=(
-            Rule(_WRITES, ("configmaps", "secrets")),
+            Rule(_WRITES, ("configmaps", "secrets", "resourcequotas", "limitranges")),
             Rule(_WRITES, ("roles", "rolebindings"), "rbac.authorization.k8s.io"),
+            Rule(_WRITES, ("networkpolicies",), "networking.k8s.io"),
         ),
         conditions={
             "named-mca": (
