@@ -95,6 +95,7 @@ class Kube:
         self._may_write: Callable[[], bool] | None = None
         self._is_foreign = False
         self._until: float | None = None
+        self._allowance: list[int] | None = None  # of a visit: what is left for its answers
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -127,10 +128,11 @@ class Kube:
         """Whether it is somebody else's, who may answer anything."""
         return self._is_foreign
 
-    def for_at_most(self, seconds: float) -> "Kube":
-        """The same; after that time every call fails, and none takes longer than what is left."""
+    def for_at_most(self, seconds: float, answers_bytes: int) -> "Kube":
+        """The same; what all calls may take together, each no more than what is left of it."""
         restricted = copy.copy(self)
         restricted._until = time.monotonic() + seconds
+        restricted._allowance = [answers_bytes]
         return restricted
 
     def writing_while(self, allowed: Callable[[], bool]) -> "Kube":
@@ -200,13 +202,16 @@ class Kube:
     def _read_bounded(self, response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
         """All of it, unless it is too long or drips in: who answers may mean harm."""
         until, content = time.monotonic() + timeout_s, bytearray()
+        most = min(_FOREIGN_BYTES, *(self._allowance or (_FOREIGN_BYTES,)))
         # Not decoded: nobody was asked to compress, and little becomes much so.
         while part := response.read1(_PIECE_BYTES, decode_content=False):
             content += part
-            if len(content) > _FOREIGN_BYTES or time.monotonic() > until:
+            if len(content) > most or time.monotonic() > until:
                 response.close()
-                told = "is too long" if len(content) > _FOREIGN_BYTES else "did not come in time"
+                told = "is too long" if len(content) > most else "did not come in time"
                 raise KubeError(0, "", f"{self.server}: the answer {told}")
+        if self._allowance is not None:
+            self._allowance[0] -= len(content)
         response.release_conn()
         return bytes(content)
 

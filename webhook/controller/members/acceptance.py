@@ -25,7 +25,7 @@ class Held(NamedTuple):
 
     login: Login | None = None
     tenant: str = ""  # whose it is; a tenant's own credential only
-    names_server: bool = False  # a kubeconfig, which says where it belongs
+    names_place: bool = False  # a kubeconfig of this very server and CA
     reason: str = ""
     problem: str = ""
 
@@ -132,12 +132,13 @@ def _object_to_secret(
             f"the Secret {secret} is the tenant {held.tenant}'s own, by its annotation "
             "mca.io/tenant: tokens are minted by one of MCA's",
         )
-    if PROFILE in cluster.meta.annotations and not held.names_server:
+    if PROFILE in cluster.meta.annotations and not held.names_place:
         yield Verdict(
             False,
             "SecretNamesNoServer",
             f"where the cluster is comes from a ClusterProfile, so the Secret {secret} must say "
-            "where it belongs: keep a kubeconfig in it",
+            "where it belongs: keep a kubeconfig with this server and CA in it, without a "
+            "tlsServerName",
         )
     for other in _list_before(cluster, around.others):
         if other.secret == secret:

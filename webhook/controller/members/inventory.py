@@ -46,7 +46,10 @@ class Inventory:
             self.tell(profile.meta, "NameTaken", told)
         elif isinstance(cluster, Invalid) or _place(cluster) != _place(profile):
             path = object_path("Cluster", profile.meta.name)
-            self.writer.apply(path, build_place(profile), MANAGER)
+            place = build_place(profile)
+            # Made anew by somebody meanwhile, it is no more this profile's.
+            place["metadata"]["resourceVersion"] = cluster.meta.resource_version
+            self.writer.apply(path, place, MANAGER)
 
     def _create(self, profile: Profile) -> None:
         try:

@@ -16,7 +16,7 @@ from webhook.controller.tenants.kinds import MERGE_PATCH, Step
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
 from webhook.controller.tenants.planning import View, plan_tenant
-from webhook.controller.tenants.rests import VISIT_S, Rests
+from webhook.controller.tenants.rests import VISIT_BYTES, VISIT_S, Rests
 from webhook.controller.tenants.steps import Problem
 from webhook.kube import Kube, KubeError
 from webhook.resources.claims import judge_claim
@@ -83,7 +83,7 @@ class Members(NamedTuple):
             try:
                 self.rests.ask(name, self._find_failure(name))
                 with self.rests.watch(name):
-                    found = work(kube.for_at_most(VISIT_S))
+                    found = work(kube.for_at_most(VISIT_S, VISIT_BYTES))
             finally:
                 kube.close()
         except KubeError as error:

@@ -162,8 +162,9 @@ class Provisioning:
         return (*([own] if own else []), *(self._api.get(_API_KEY) or ()))
 
     def _list_servers(self, tenant: Tenant) -> tuple[str, ...]:
+        """Whom isolated pods may reach: what may not be used opens nothing."""
         found = map(self._find_cluster, tenant.clusters)
-        return tuple(cluster.server for cluster in found if cluster is not None)
+        return tuple(cluster.server for cluster in found if cluster and cluster.accepted)
 
     def _find_cluster(self, name: str) -> Cluster | None:
         kept = self._world.clusters.get(name)

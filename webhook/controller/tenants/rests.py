@@ -14,6 +14,8 @@ from webhook.kube import KubeError
 
 # What all calls of one visit may take together.
 VISIT_S: Final = 20.0
+# 5,000 objects are 2 to 5 MB; several visits are under way at once.
+VISIT_BYTES: Final = 8 << 20
 # More than what there is to do takes a member that answers.
 SLOW_S: Final = 10.0
 FIRST_S: Final = 30.0

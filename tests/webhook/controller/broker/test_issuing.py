@@ -19,6 +19,7 @@ from tests.controlplane.certificates import Authority
 from tests.scripted_server import Connection, ScriptedServer
 from tests.webhook.controller.broker.examples import (
     IDENTITY,
+    TENANT_UID,
     encode,
     make_claims,
     make_cluster,
@@ -211,6 +212,18 @@ async def test_a_secret_is_one_tenants_or_mints_for_all(form: str, owner: str) -
         case.put_secret(owner, token=STATIC)
         assert (await case.refuse(form)).rule == "secret"
         assert case.member.connections == 0
+
+
+async def test_a_secret_may_be_of_an_earlier_tenant_of_that_name() -> None:
+    async with opened() as case:
+        case.put_secret("acme", token=STATIC)
+        notes = case.objects[SECRET_PATH]["metadata"]["annotations"]
+        notes["mca.io/tenant-uid"] = "earlier"
+        assert (await case.refuse("secretRef")).rule == "secret"
+    async with opened() as case:
+        case.put_secret("acme", token=STATIC)
+        case.objects[SECRET_PATH]["metadata"]["annotations"]["mca.io/tenant-uid"] = TENANT_UID
+        assert (await case.issue("secretRef")).parts["token"].reveal() == STATIC.encode()
 
 
 async def test_a_secret_that_is_gone_or_no_use() -> None:

@@ -17,9 +17,9 @@ from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.members.opening import Address, Bearer, open_member
 from webhook.kube import Kube, KubeError
 
-ORDER = Order("team-a", "app", "acme", "eu-1", "home-uid", 3600)
+ORDER = Order("team-a", "app", "acme", "tenant-uid", "eu-1", "home-uid", 3600)
 TOKEN = sign({"sub": "app"})
-ACCOUNT = {
+ACCOUNT: dict[str, Any] = {
     "metadata": {
         "name": "app",
         "namespace": "team-a",
@@ -104,6 +104,7 @@ def listed(**changes: Any) -> dict[str, Any]:
         listed(annotations={"mca.io/home": "other", "mca.io/tenant": "acme"}),
         listed(annotations={"mca.io/home": "home-uid", "mca.io/tenant": "other"}),
         listed(annotations={"mca.io/home": ["home-uid"], "mca.io/tenant": "acme"}),
+        listed(annotations={**ACCOUNT["metadata"]["annotations"], "mca.io/tenant-uid": "earlier"}),
         listed(name="other"),
         listed(namespace="kube-system"),
         listed(uid=""),
@@ -116,6 +117,12 @@ def test_one_that_is_not_listed_gets_none(account: dict[str, Any]) -> None:
             found.mint()
         assert len(found.server.requests) == 1
     assert refused.value.rule == "account"
+
+
+def test_one_that_names_this_very_tenant_gets_one() -> None:
+    notes = {**ACCOUNT["metadata"]["annotations"], "mca.io/tenant-uid": "tenant-uid"}
+    with member(respond(listed(annotations=notes)), respond(made())) as found:
+        assert found.mint().token.reveal() == TOKEN.encode()
 
 
 def test_one_that_is_not_there_gets_none() -> None:

@@ -20,7 +20,7 @@ from webhook.resources.meta import Meta
 
 CA = base64.b64encode(b"pem").decode()
 CLOSED = Proof(opens=False)
-LOGIN = Held(Bearer(Secret(b"t")), names_server=True)
+LOGIN = Held(Bearer(Secret(b"t")), names_place=True)
 
 
 def make(
@@ -125,7 +125,7 @@ def test_one_secret_serves_one_cluster() -> None:
 def test_a_profile_cannot_lead_a_credential_astray() -> None:
     moved = make(credentials=TokenRequest("s"), profile="fleet/eu-1")
     assert judge(moved, NOBODY, None, LOGIN).usable
-    astray = judge(moved, NOBODY, None, LOGIN._replace(names_server=False))
+    astray = judge(moved, NOBODY, None, LOGIN._replace(names_place=False))
     assert reason(astray) == (False, "SecretNamesNoServer")
 
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from sidecar.secret import Secret
-from tests.scripted_server import Connection, ScriptedServer
+from tests.scripted_server import Connection, ScriptedServer, answer_all
 from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home
 from webhook.cli.cluster.home_objects import build_credential, render_kubeconfig
 from webhook.cli.cluster.identity import Home as HomeIdentity, name_secret
@@ -21,7 +21,7 @@ from webhook.controller.engine.world import World
 from webhook.controller.members.opening import Address, Bearer, open_member
 from webhook.controller.tenants.members import Members
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
-from webhook.controller.tenants.rests import Rests
+from webhook.controller.tenants.rests import VISIT_BYTES, Rests
 from webhook.kube import Kube, KubeError, open_server
 from webhook.resources.names import API_VERSION, CLUSTERS_PATH, TENANTS_PATH
 from webhook.resources.tenants import Tenant, parse_tenant
@@ -112,12 +112,23 @@ def test_a_list_without_end_is_left(items: int) -> None:
         assert len(server.requests) <= 24
 
 
+def test_few_objects_that_are_large_are_left() -> None:
+    content = json.dumps({"metadata": {"continue": "more"}, "items": [{"a": "x" * (1 << 20)}]})
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+    with ScriptedServer(answer_all(f"{head}{content}".encode())) as server:
+        kube = visit(server)
+        with pytest.raises(KubeError, match="the answer is too long"):
+            fetch_objects(kube.for_at_most(20, VISIT_BYTES), "acme")
+        kube.close()
+        assert len(server.requests) <= 8
+
+
 def test_empty_pages_without_end_are_left_in_time() -> None:
     with answer_with(0) as server:
         kube = visit(server)
         began = time.monotonic()
-        with pytest.raises(KubeError, match=r"took too long in all|timed out"):
-            fetch_objects(kube.for_at_most(0.5), "acme")
+        with pytest.raises(KubeError, match=r"too long in all|timed out|in time"):
+            fetch_objects(kube.for_at_most(0.5, VISIT_BYTES), "acme")
         assert time.monotonic() - began < 5
         kube.close()
 
@@ -125,7 +136,9 @@ def test_empty_pages_without_end_are_left_in_time() -> None:
 def test_who_says_nothing_is_not_asked_on(silent: int) -> None:
     with ScriptedServer() as server:
         pem = server.authority.pem
-    kube = open_server(f"https://127.0.0.1:{silent}", pem, token="a.b.c").for_at_most(0.2)
+    kube = open_server(f"https://127.0.0.1:{silent}", pem, token="a.b.c").for_at_most(
+        0.2, VISIT_BYTES
+    )
     with pytest.raises(KubeError):
         fetch_api(kube)
     kube.close()
