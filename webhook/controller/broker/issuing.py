@@ -5,7 +5,7 @@ Must not be asked before the grant: grants.py judges who may have it.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ from webhook.controller.members.opening import Bearer, Login
 from webhook.resources.clusters import Cluster, SecretRef, TokenRequest
 from webhook.resources.conditions import now_text
 from webhook.resources.meta import read_meta
+from webhook.resources.names import TENANT_UID
 from webhook.resources.tenants import Tenant
 
 # What is stored does not end by itself: so it is asked for again, and then it can be refused.
@@ -74,7 +75,7 @@ class Issuing:
         if secret is None:
             message = f"the credentials of the cluster {cluster.name!r} are gone: ask the admin"
             raise RefusedError("secret", message)
-        _judge_owner(read_meta(secret).annotations.get(TENANT_ANNOTATION), tenant, cluster)
+        _judge_owner(read_meta(secret).annotations, tenant, cluster)
         login = read_for(secret, cluster)
         if not isinstance(login, Login):
             message = f"the credentials of the cluster {cluster.name!r} cannot be used"
@@ -98,6 +99,7 @@ class Issuing:
             identity.namespace,
             identity.account,
             tenant.name,
+            tenant.uid,
             cluster.name,
             await self._objects.read_home_uid(),
             _lifetime(cluster),
@@ -122,10 +124,12 @@ def hand_out(login: Login, now: float) -> Issued:
     return Issued("secretRef", parts, min(ends, now + STATIC_S))
 
 
-def _judge_owner(owner: str | None, tenant: Tenant, cluster: Cluster) -> None:
+def _judge_owner(notes: Mapping[str, str], tenant: Tenant, cluster: Cluster) -> None:
     """What is handed out belongs to one tenant; what mints belongs to nobody."""
+    owner = notes.get(TENANT_ANNOTATION)
     handed_out = isinstance(cluster.credentials, SecretRef)
-    if owner != (tenant.name if handed_out else None):
+    earlier = notes.get(TENANT_UID, tenant.uid) != tenant.uid
+    if owner != (tenant.name if handed_out else None) or (handed_out and earlier):
         told = f"{TENANT_ANNOTATION} of the Secret is {owner!r}"
         message = f"the credentials of the cluster {cluster.name!r} are not this tenant's"
         raise RefusedError("secret", f"{message}: ask the admin", told)

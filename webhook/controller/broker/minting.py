@@ -14,6 +14,7 @@ from webhook.controller.broker.refusals import RefusedError
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.claims import is_system
 from webhook.resources.meta import mapping, read_meta
+from webhook.resources.names import TENANT_UID
 
 HOME_ANNOTATION: Final = "mca.io/home"
 TENANT_ANNOTATION: Final = "mca.io/tenant"
@@ -30,6 +31,7 @@ class Order(NamedTuple):
     namespace: str
     account: str
     tenant: str
+    tenant_uid: str
     cluster: str
     home: str
     expiration_s: int
@@ -79,6 +81,8 @@ def _judge_account(account: RawDocument, order: Order) -> str:
         raise _refuse(order, f"its annotation {HOME_ANNOTATION} does not name this home")
     if meta.annotations.get(TENANT_ANNOTATION) != order.tenant:
         raise _refuse(order, f"its annotation {TENANT_ANNOTATION} does not name the tenant")
+    if meta.annotations.get(TENANT_UID, order.tenant_uid) != order.tenant_uid:
+        raise _refuse(order, f"its annotation {TENANT_UID} names an earlier tenant of that name")
     return meta.uid
 
 
