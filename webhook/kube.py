@@ -110,14 +110,7 @@ class Kube:
         """The same server, which sees this token and nothing else of ours. Close it."""
         known = self._configuration
         configuration = client.Configuration()
-        for name in (
-            "host",
-            "ssl_ca_cert",
-            "ca_cert_data",
-            "verify_ssl",
-            "tls_server_name",
-            "proxy",
-        ):
+        for name in _WHERE:
             setattr(configuration, name, getattr(known, name))
         configuration.api_key["BearerToken"] = token
         configuration.api_key_prefix["BearerToken"] = "Bearer"
