@@ -108,6 +108,9 @@ def _fulfil(view: View, wish: Wish) -> Iterator[Write | Problem]:
     elif not found.creator:
         if wish.place.kind != ACCOUNT:  # any service account of that name will do
             yield not_ours(wish.place)
+    elif found.creator != view.tenant.uid and wish.place.kind != ACCOUNT:
+        # Of a Tenant that is gone, or so it says: what else it holds would stay beside ours.
+        yield Remove(wish.place, found.uid)
     elif found.content != wish.content:
         yield from _mend(view, wish, found)
 

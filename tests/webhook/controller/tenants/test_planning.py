@@ -128,7 +128,7 @@ def test_a_binding_with_other_subjects_is_mended() -> None:
 
 
 def test_what_the_tenant_did_not_make_is_neither_deleted_nor_taken() -> None:
-    """A marked object of a Tenant before this one is taken over: MCA made it."""
+    """One with the mark of a Tenant before this is made anew: what else it says would stay."""
     foreign = Found("x", "acme", "", "otherwise")
     stray = Place(QUOTA, "acme-a", "theirs")
     plan = plan_with({QUOTA_PLACE: foreign, stray: foreign})
@@ -136,7 +136,10 @@ def test_what_the_tenant_did_not_make_is_neither_deleted_nor_taken() -> None:
     assert [problem.reason for problem in plan.problems] == ["NotOurs"]
     assert plan.problems[0].step is Step.QUOTA
     before = Found("x", "acme", "older", "otherwise")
-    assert tell(plan_with({QUOTA_PLACE: before})) == ["Apply ResourceQuota acme-a/mca-quota"]
+    for content in ("otherwise", find_as_wished(wishes(**FULL))[QUOTA_PLACE].content):
+        plan = plan_with({QUOTA_PLACE: before._replace(content=content)})
+        assert tell(plan) == ["Remove ResourceQuota acme-a/mca-quota"]
+        assert plan.unfinished
     assert plan_with({stray: before}).writes == ()
     forged = Found("x", "acme", UID, "")
     assert plan_with({stray: forged}).writes == ()

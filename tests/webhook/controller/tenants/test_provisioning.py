@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.webhook.controller.tenants.scene import Controller, Home
+from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home
 from webhook.controller.tenants.kinds import ACCOUNT, BINDING, CREATED_BY, LIMITS, NETWORK, QUOTA
 from webhook.resources.names import LABEL_TENANT, TENANT_UID, TENANTS_PATH
 
@@ -95,9 +95,12 @@ def test_owners_work_within_their_bounds(home: Home) -> None:
 def test_drift_is_repaired_and_others_fields_stay(home: Home) -> None:
     path = make_ready(home, "drift")
     quota, deny = QUOTA.path("drift", "mca-quota"), NETWORK.path("drift", "mca-default-deny")
-    home.merge(quota, {"metadata": {"labels": {"team": "x"}}, "spec": {"hard": {"pods": "99"}}})
-    home.merge(deny, {"spec": {"egress": [{}]}})
-    assert home.send("DELETE", LIMITS.path("drift", "mca-limits")) == 200
+    # The guard lets nobody else write what is called mca-….
+    home.plane.tokens["mca"] = home.plane.token(SYSTEM, "mca-controller")
+    more = {"metadata": {"labels": {"team": "x"}}, "spec": {"hard": {"pods": "99"}}}
+    assert home.merge(quota, more, "mca") == 200
+    assert home.merge(deny, {"spec": {"egress": [{}]}}, "mca") == 200
+    assert home.send("DELETE", LIMITS.path("drift", "mca-limits"), user="mca") == 200
 
     def is_repaired() -> bool:
         found, policy = home.get(quota), home.get(deny)
