@@ -15,8 +15,8 @@ _KEPT = frozenset({"KUBE_EDITOR"})
 # Not the user's to set here, and not set by us either.
 _FIXED = frozenset(
     {
-        "MCA_SERVICE_ACCOUNT", "MCA_SERVICE_ACCOUNT_DIR", "MCA_METRICS", "MCA_MEMBERS", "MCA_MEMBERS_DIR",
-        "MCA_SNAPSHOT_WATCH", "MCA_BROKER", "MCA_BROKER_TOKEN",
+        "MCA_SERVICE_ACCOUNT", "MCA_SERVICE_ACCOUNT_DIR", "MCA_METRICS", "MCA_MEMBERS",
+        "MCA_MEMBERS_DIR", "MCA_SNAPSHOT_WATCH", "MCA_BROKER", "MCA_BROKER_TOKEN",
     }
 )  # fmt: skip
 
