@@ -182,5 +182,5 @@ def test_whatever_routes_there_are_compiling_is_quick(resource: str) -> None:
     case = make_case(*own, tenant=make_tenant(clusters=used), clusters=(*CLUSTERS, *clusters))
     begun = time.process_time()
     compiled = compile_policy(case)
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 2
     assert len(compiled.routes) == 100
