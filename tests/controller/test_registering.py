@@ -332,8 +332,12 @@ def test_which_accounts_are_a_tenants(desk: Desk, west: ControlPlane) -> None:
     desk.do(*allow, "reg-acme", "-n", "reg-a", "--service-account", "runner")
     account = west.request("GET", "/api/v1/namespaces/reg-a/serviceaccounts/app").json()
     uid = desk.uid()
-    marks = {"mca.io/home": uid, "mca.io/tenant": "reg-acme"}
-    assert account["metadata"]["annotations"] == marks
+    tenant = home.plane.request("GET", "/apis/mca.io/v1alpha1/tenants/reg-acme").json()["metadata"]
+    assert account["metadata"]["annotations"] == {
+        "mca.io/home": uid,
+        "mca.io/tenant": "reg-acme",
+        "mca.io/tenant-uid": tenant["uid"],
+    }
     role = west.request("GET", f"{RBAC}/namespaces/reg-a/roles/home-{uid[:8]}-tokens").json()
     assert {tuple(rule["resourceNames"]) for rule in role["rules"]} == {("app", "runner")}
     # What others have made there is theirs until somebody says otherwise.

@@ -20,7 +20,7 @@ from webhook.cli.cluster.steps import StepError, Steps
 from webhook.cli.stored import find_document
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import Cluster, TokenRequest, parse_cluster
-from webhook.resources.meta import Invalid, read_meta
+from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import LABEL_TENANT, object_path
 from webhook.resources.tenants import Tenant, parse_tenant
 
@@ -51,6 +51,7 @@ class Allowing:
         self._cluster: Cluster | None = None
         self._prefix = ""
         self._boundary = False
+        self._tenant = Meta(allowance.tenant)
 
     def examine(self) -> None:
         """Whose everything is, before anything is changed."""
@@ -61,6 +62,7 @@ class Allowing:
         self._home = Home(uid, self._home.system)
         self._cluster = self._find_cluster()
         tenant = self._find_tenant()
+        self._tenant = tenant.meta
         if wish.cluster not in tenant.clusters:
             tell([f"  note: {wish.cluster} is not in spec.clusters of Tenant {wish.tenant} yet"])
         self._boundary = tenant.boundary == "enforced"
@@ -77,7 +79,7 @@ class Allowing:
         if labels or self._there.find(f"/api/v1/namespaces/{wish.namespace}") is None:
             self._there.apply_one(build_labelled(home, wish.namespace, labels))
         for account in wish.accounts:
-            self._there.apply_one(build_tenant_account(home, wish.tenant, wish.namespace, account))
+            self._there.apply_one(build_tenant_account(home, self._tenant, wish.namespace, account))
         if cluster is not None and isinstance(cluster.credentials, TokenRequest):
             known = self._list_allowed()
             accounts = sorted({*known, *wish.accounts})

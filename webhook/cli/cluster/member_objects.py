@@ -17,7 +17,8 @@ from webhook.cli.cluster.identity import (
 from webhook.controller.tenants.profiles import ELEVATED, STANDARD, build_roles
 from webhook.enforcement.guarded import REGISTRATION
 from webhook.kube import RawDocument
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.meta import Meta
+from webhook.resources.names import LABEL_TENANT, TENANT_UID
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 # What a Tenant brings to its namespaces on members.
@@ -88,9 +89,12 @@ def build_labelled(home: Home, namespace: str, labels: dict[str, str]) -> RawDoc
     return document
 
 
-def build_tenant_account(home: Home, tenant: str, namespace: str, name: str) -> RawDocument:
-    """On the member: an account, and whose it is; nothing else of it is touched."""
-    annotations = {LABEL_HOME: home.uid, LABEL_TENANT: tenant}
+def build_tenant_account(home: Home, tenant: Meta, namespace: str, name: str) -> RawDocument:
+    """On the member: an account, and whose it is; nothing else of it is touched.
+
+    It does not pass to a later Tenant of the same name.
+    """
+    annotations = {LABEL_HOME: home.uid, LABEL_TENANT: tenant.name, TENANT_UID: tenant.uid}
     metadata = {"name": name, "namespace": namespace, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 

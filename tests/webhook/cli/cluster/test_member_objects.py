@@ -26,6 +26,7 @@ from webhook.cli.cluster.member_objects import (
 from webhook.controller.broker.cluster_secret import read_credentials
 from webhook.controller.members.opening import Bearer
 from webhook.resources.clusters import Cluster, parse_cluster
+from webhook.resources.meta import Meta
 
 HOME = Home("0123abcd-4444-5555-6666-777788889999", "mca-system")
 PEM = b"-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
@@ -111,7 +112,7 @@ def test_a_named_audience() -> None:
 def test_what_stands_in_a_tenants_namespace_is_not_called_as_the_controllers() -> None:
     made = [
         build_labelled(HOME, "team-a", {"mca.io/boundary": "enforced"}),
-        build_tenant_account(HOME, "acme", "team-a", "app"),
+        build_tenant_account(HOME, Meta("acme", uid="u1"), "team-a", "app"),
         build_grant(HOME, "team-a", "edit", [name_user("x")]),
         *build_tokens(HOME, "team-a", ["app"]),
     ]
@@ -120,6 +121,7 @@ def test_what_stands_in_a_tenants_namespace_is_not_called_as_the_controllers() -
     assert made[1]["metadata"]["annotations"] == {
         "mca.io/home": HOME.uid,
         "mca.io/tenant": "acme",
+        "mca.io/tenant-uid": "u1",
     }
 
 
