@@ -26,7 +26,7 @@ MAX_START_S, MAX_RSS_MB, MAX_IDLE, MAX_EDIT_S = 60.0, 400.0, 0.01, 0.5
 # Of the CPU time of an edit, many namespaces to few: it is noisy, and should be 1.
 MAX_GROWTH: Final = 1.5
 PATIENCE_S: Final = 900.0
-LOOK_S, CALM = 0.5, 2
+LOOK_S, CALM = 1.0, 2
 POLICY_BYTES: Final = 6000
 LARGE = Size(5000, 500, 50, 2000)
 SMALL = Size(500, 50, 50, 200)
