@@ -19,6 +19,7 @@ from tests.controller.scene import (
     tenant_of,
 )
 from tests.controlplane import ControlPlane
+from webhook.controller.policies.route_status import AT_ONCE
 
 CORE = "/api/v1/namespaces"
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
@@ -47,6 +48,12 @@ def version_of(home: Home, namespace: str) -> str:
     answer = home.plane.request("GET", f"{CORE}/{namespace}/configmaps/mca-policy")
     assert answer.status == http.client.OK
     return str(answer.json()["metadata"]["resourceVersion"])
+
+
+def is_claimed(home: Home, namespace: str) -> bool:
+    """Whether the Tenant's uid is written onto it."""
+    metadata = home.plane.request("GET", f"{CORE}/{namespace}").json()["metadata"]
+    return "mca.io/tenant-uid" in (metadata.get("annotations") or {})
 
 
 def test_a_labelled_namespace_gets_one_and_others_none(home: Home) -> None:
@@ -210,13 +217,7 @@ def test_a_tenant_that_is_lost_leaves_nothing_open(home: Home) -> None:
     """Attack 68: no namespace of its own widens when its Tenant goes."""
     home.apply(tenant_of("pol-lost", "pol-lost"), namespace_of("pol-lost", "pol-lost"))
     poll(lambda: ((home.policy("pol-lost") or {}).get("tenant") or {}).get("namespaces"))
-    claimed = f"{CORE}/pol-lost"
-
-    def is_claimed() -> bool:
-        metadata = home.plane.request("GET", claimed).json()["metadata"]
-        return "mca.io/tenant-uid" in (metadata.get("annotations") or {})
-
-    poll(is_claimed)
+    poll(lambda: is_claimed(home, "pol-lost"))
     home.plane.request("DELETE", f"{MCA}/tenants/pol-lost")
     closed = poll(
         lambda: (
@@ -282,7 +283,30 @@ def test_who_still_reads_it_when_the_labels_are_gone_is_told(home: Home) -> None
     """Sidecars keep the last they saw: a deleted object would leave them their former Tenant."""
     home.apply(tenant_of("pol-bare", "pol-bare"), namespace_of("pol-bare", "pol-bare"))
     poll(lambda: ((home.policy("pol-bare") or {}).get("tenant") or {}).get("namespaces"))
+    poll(lambda: is_claimed(home, "pol-bare"))
     bare = {"metadata": {"labels": None, "annotations": None}}
     patched = home.plane.request("PATCH", f"{CORE}/pol-bare", bare, headers=MERGE)
     assert patched.status == http.client.OK
     assert policy_with(home, "pol-bare", tenant=None)["routes"] == []
+
+
+def test_many_routes_are_told_once_each(home: Home) -> None:
+    """Attack 70: a flood of them takes turns with other namespaces."""
+    path = f"{MCA}/namespaces/pol-many/routes"
+    home.plane.create_namespace("pol-many")
+    for number in range(AT_ONCE + 5):
+        home.plane.create(path, route_of("pol-many", f"r{number}", "home"))
+
+    def are_told() -> bool:
+        items = home.plane.request("GET", path).json()["items"]
+        return all((item.get("status") or {}).get("conditions") for item in items)
+
+    poll(are_told)
+    written = [
+        event["objectRef"]["name"]
+        for event in home.plane.audit.since(0)
+        if event.get("objectRef", {}).get("subresource") == "status"
+        and event["objectRef"].get("namespace") == "pol-many"
+        and event["responseStatus"]["code"] == http.client.OK
+    ]
+    assert sorted(written) == sorted(f"r{number}" for number in range(AT_ONCE + 5))

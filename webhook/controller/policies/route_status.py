@@ -32,12 +32,15 @@ class RouteStatus:
     def __init__(self, world: World) -> None:
         self._world = world
         self._said: dict[Key, Condition] = {}
+        # Onto which version: until the watch tells of another, it need not be said again.
+        self._applied: dict[Key, tuple[str, Condition]] = {}
 
     def concerns(self, change: Change[Kept[Route | Invalid]]) -> bool:
         """Whether a change of a Route is more than what was written here."""
         key, old, new = change
         if new is None:
             self._said.pop(key, None)
+            self._applied.pop(key, None)
             return True
         if old is None or _essence(old.value) != _essence(new.value):
             return True
@@ -53,12 +56,14 @@ class RouteStatus:
                 continue
             condition = verdicts[name].condition(kept.value.meta.generation)
             self._said[key] = condition
-            if same_conditions([condition], kept.document):
+            applied = (kept.value.meta.resource_version, condition)
+            if same_conditions([condition], kept.document) or self._applied.get(key) == applied:
                 continue
             if written == AT_ONCE:
                 return _NEXT_S
             written += 1
-            self._write(kept, condition)
+            if self._write(kept, condition):
+                self._applied[key] = applied
         return None
 
     def _list(self, namespace: str) -> Iterable[tuple[Key, Kept[Route | Invalid]]]:
@@ -67,7 +72,7 @@ class RouteStatus:
             if kept is not None:
                 yield key, kept
 
-    def _write(self, kept: Kept[Route | Invalid], condition: Condition) -> None:
+    def _write(self, kept: Kept[Route | Invalid], condition: Condition) -> bool:
         meta = kept.value.meta
         body = apply_status("Route", meta, [condition], kept.document, now_text(time.time()))
         path = f"{object_path('Route', meta.name, meta.namespace)}/status"
@@ -76,10 +81,11 @@ class RouteStatus:
         except KubeError as error:
             if error.status not in _GONE:
                 raise
-            return
+            return False
         if condition.status is False:
             regarding = Regarding(API_VERSION, "Route", meta.name, meta.namespace, meta.uid)
             self._world.events.tell(regarding, condition.reason, condition.message, warning=True)
+        return True
 
 
 def _essence(value: Route | Invalid) -> Route | Invalid:
