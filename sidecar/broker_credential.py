@@ -36,6 +36,7 @@ _LAST_RETRY_S: Final = 60.0
 _LEAST_REFRESH_S: Final = 10.0
 _WAITING: Final = "its credential is being fetched from the broker"
 _RAN_OUT: Final = "its credential has run out, and there is no other: "
+_ASKED: Final = "the broker was asked and has not answered yet"
 
 
 class BrokerCredential(FileCredential):
@@ -86,7 +87,7 @@ class BrokerCredential(FileCredential):
             self._begin(now)
         if self.ready and now >= self._ends_at:
             self._ran_out = _RAN_OUT
-            self._drop(_RAN_OUT + self.problem)
+            self._drop(_RAN_OUT + (self.problem or _ASKED))
             return True
         return False
 

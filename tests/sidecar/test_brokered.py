@@ -158,7 +158,8 @@ def test_a_credential_that_is_revoked_ends_at_its_renewal(scene: Scene) -> None:
     scene.desk.answer = lambda number: scene.grant(2, token="t") if number == 1 else refusal
     scene.start()
     scene.wait_for_call(200)
-    assert "no more" in scene.wait_for_call(503)
+    wait_for(lambda: "no more" in scene.call()[1], 10)
+    assert scene.call()[0] == 503
     seen = len(scene.eu.server.requests)
     scene.call()
     assert len(scene.eu.server.requests) == seen
