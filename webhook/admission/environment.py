@@ -5,12 +5,12 @@ Must not read files. Every error is reported at once, each names its variable.
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from webhook.admission.quantities import parse_amount
 from webhook.admission.settings import InjectionSettings, Resources, find_broker, parse_image
 from webhook.certificates.settings import CertificateSettings, read_settings
+from webhook.serving.address import parse_address
 
 T = TypeVar("T")
 
@@ -60,7 +60,6 @@ TABLE: Final = (
     ),
 )
 _DEFAULTS: Final = {setting.variable: setting.default for setting in TABLE}
-_MAX_PORT: Final = 65535
 _MAX_DRAIN_S: Final = 600
 _NONE: Final = "none"
 
@@ -111,15 +110,7 @@ def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...
 
 
 def _parse_address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        ip_address(bare)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an address and a port; write [::]:8443") from None
-    if re.fullmatch(r"[0-9]{1,5}", port) is None or not 1 <= int(port) <= _MAX_PORT:
-        raise ValueError(f"{text!r}: a port is 1 to {_MAX_PORT}")
-    return bare, int(port)
+    return parse_address(text, "[::]:8443")
 
 
 def _parse_drain(text: str) -> int:

@@ -45,6 +45,18 @@ class Parser(argparse.ArgumentParser):
         self.exit(self._exit_code, f"{self.prog}: {message}\n")
 
 
+def tell_group(parser: Parser, arguments: list[str]) -> int:
+    """A group of commands was asked for none that it has: its help, or what is no command."""
+    parser.add_argument("command", nargs="?", help="one of those below")
+    given, unknown = parser.parse_known_args(arguments)
+    if given.command is not None:
+        parser.error(f"{given.command!r} is no command; `{parser.prog} --help` lists them")
+    if unknown:
+        parser.error(f"{unknown[0]!r} is no option of `{parser.prog}`")
+    parser.print_help()
+    return 0
+
+
 def complain(text: str, command: str = "mca") -> None:
     """One line, or one for each line of the text, on standard error."""
     for line in text.splitlines():

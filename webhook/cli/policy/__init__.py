@@ -3,7 +3,7 @@
 Must not import more than that command needs.
 """
 
-from webhook.cli.arguments import Parser
+from webhook.cli.arguments import Parser, tell_group
 
 EXIT_FINDINGS = 1
 EXIT_ERROR = 2
@@ -47,11 +47,4 @@ def _tell(arguments: list[str]) -> int:
         epilog=_COMMANDS,
         exit_code=EXIT_ERROR,
     )
-    parser.add_argument("command", nargs="?", help="one of those below")
-    given, unknown = parser.parse_known_args(arguments)
-    if given.command is not None:
-        parser.error(f"{given.command!r} is no command; `mca policy --help` lists them")
-    if unknown:
-        parser.error(f"{unknown[0]!r} is no option of `mca policy`")
-    parser.print_help()
-    return 0
+    return tell_group(parser, arguments)

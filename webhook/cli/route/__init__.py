@@ -4,7 +4,7 @@ Must not import more than that command needs.
 """
 
 from webhook.cli import EXIT_USAGE
-from webhook.cli.arguments import Parser, lacks_extra
+from webhook.cli.arguments import Parser, lacks_extra, tell_group
 
 _DESCRIPTION = "Looks at Routes: where calls go."
 _COMMANDS = """\
@@ -39,11 +39,4 @@ def _tell(arguments: list[str]) -> int:
         description=_DESCRIPTION,
         epilog=_COMMANDS,
     )
-    parser.add_argument("command", nargs="?", help="one of those below")
-    given, unknown = parser.parse_known_args(arguments)
-    if given.command is not None:
-        parser.error(f"{given.command!r} is no command; `mca route --help` lists them")
-    if unknown:
-        parser.error(f"{unknown[0]!r} is no option of `mca route`")
-    parser.print_help()
-    return 0
+    return tell_group(parser, arguments)

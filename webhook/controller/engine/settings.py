@@ -6,11 +6,11 @@ Must not read files. Every error is reported at once, each names its variable.
 import re
 import socket
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Final, NamedTuple, TypeVar, cast
 
 from sidecar.log import LEVELS, Level
 from sidecar.policy.fields import DNS_LABEL
+from webhook.serving.address import parse_address
 
 T = TypeVar("T")
 
@@ -67,7 +67,6 @@ TABLE: Final = (
     Setting("MCA_CONTROLLER_LOG_LEVEL", "info", "debug, info, warning or error"),
 )
 _DEFAULTS: Final = {setting.variable: setting.default for setting in TABLE}
-_MAX_PORT: Final = 65535
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _SERVER: Final = re.compile(r"https://(\[[0-9a-f:]+\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?")
 _AUDIENCE: Final = re.compile(r"\S{1,253}")
@@ -152,15 +151,7 @@ def parse_environment(
 
 
 def _parse_address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        ip_address(bare)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an address and a port; write [::]:8444") from None
-    if re.fullmatch(r"[0-9]{1,5}", port) is None or not 1 <= int(port) <= _MAX_PORT:
-        raise ValueError(f"{text!r}: a port is 1 to {_MAX_PORT}")
-    return bare, int(port)
+    return parse_address(text, "[::]:8444")
 
 
 def _parse_label(text: str) -> str:
