@@ -44,6 +44,11 @@ def routes_of(home: Home, namespace: str) -> list[str]:
     return [route["name"] for route in found["routes"]] if found else []
 
 
+def clusters_of(home: Home, namespace: str) -> list[str]:
+    found = home.policy(namespace)
+    return [cluster["name"] for cluster in found["clusters"]] if found else []
+
+
 def version_of(home: Home, namespace: str) -> str:
     answer = home.plane.request("GET", f"{CORE}/{namespace}/configmaps/mca-policy")
     assert answer.status == http.client.OK
@@ -95,11 +100,12 @@ def test_a_tenant_its_cluster_and_a_route_become_one(home: Home, west: ControlPl
     )
     accepted = f"{MCA}/clusters/pol-west"
     poll(lambda: home.condition(accepted, "Accepted").get("status") == "True", 30)
+    # The route stands in the snapshot from the first, closed until its cluster may be used.
     poll(lambda: routes_of(home, "pol-a") == ["maps"])
+    poll(lambda: clusters_of(home, "pol-a") == ["home", "pol-west"])
     found = home.policy("pol-a")
     assert found is not None
     assert found["tenant"]["namespaces"] == ["pol-a", "pol-b"]
-    assert [cluster["name"] for cluster in found["clusters"]] == ["home", "pol-west"]
     assert found["routes"][0]["to"]["members"][0]["cluster"] == "pol-west"
     # A Route binds callers of its own namespace only.
     assert routes_of(home, "pol-b") == []
