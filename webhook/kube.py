@@ -22,6 +22,7 @@ from kubernetes import client, config
 
 RawDocument = dict[str, Any]
 
+MERGE_PATCH: Final = "application/merge-patch+json"
 _NO_QUERY: Final[Mapping[str, str]] = {}
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML

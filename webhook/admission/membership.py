@@ -5,7 +5,6 @@ review up: what was last seen counts. A pod that was made a moment before its Te
 has no token for that, and its sidecar says so.
 """
 
-from typing import Final
 
 from webhook.admission.provision import Member, Members
 from webhook.kube import Kube, RawDocument
@@ -16,6 +15,7 @@ from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import (
     CLUSTERS_PATH,
     LABEL_TENANT,
+    NAMESPACES_PATH,
     OUR_PREFIX,
     TENANT_UID,
     TENANTS_PATH,
@@ -24,8 +24,6 @@ from webhook.resources.tenants import Tenant, parse_tenant
 from webhook.watching.collection import Collection
 from webhook.watching.reflector import Reflector
 from webhook.watching.store import Store
-
-_NAMESPACES_PATH: Final = "/api/v1/namespaces"
 
 
 class Membership:
@@ -43,7 +41,7 @@ class Membership:
         clusters = Collection(CLUSTERS_PATH, keep_member, optional=True)
         Reflector(kube, tenants, self.tenants).start()
         Reflector(kube, clusters, self.clusters).start()
-        Reflector(kube, Collection(_NAMESPACES_PATH, keep_namespace), self.namespaces).start()
+        Reflector(kube, Collection(NAMESPACES_PATH, keep_namespace), self.namespaces).start()
 
     @property
     def lacks(self) -> str:

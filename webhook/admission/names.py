@@ -5,6 +5,11 @@ Must not know what is done with them.
 
 from typing import Final
 
+from webhook.resources.names import (
+    LABEL_BOUNDARY as LABEL_BOUNDARY,
+    LABEL_INJECTION as LABEL_INJECTION,
+)
+
 SIDECAR: Final = "mca"
 
 IDENTITY_VOLUME: Final = "mca-identity"
@@ -64,8 +69,6 @@ POLICY_VARIABLES: Final = (
 # What the API server's own plugin calls the volume that it adds.
 API_ACCESS_PREFIX: Final = "kube-api-access-"
 
-LABEL_INJECTION: Final = "mca.io/injection"
-LABEL_BOUNDARY: Final = "mca.io/boundary"
 LABEL_OPT_OUT: Final = "mca.io/opt-out"
 
 ANNOTATION_PREFIX: Final = "mca.io/"

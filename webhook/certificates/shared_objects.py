@@ -14,12 +14,11 @@ from typing import Any, Final, NamedTuple
 from webhook.admission.registration import NAME as REGISTRATION
 from webhook.certificates.signing import Certificate, read_certificates
 from webhook.install.names import CA_MAP, CA_SECRET as SECRET
-from webhook.kube import Kube, KubeError, RawDocument
+from webhook.kube import MERGE_PATCH, Kube, KubeError, RawDocument
 
 _MANAGER: Final = {"fieldManager": "mca-webhook"}
 _REGISTRATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _STRATEGIC: Final = "application/strategic-merge-patch+json"
-_MERGE: Final = "application/merge-patch+json"
 _SHOWN_KEY: Final = "ca.crt"
 _CALL_S: Final = 10.0
 _WATCH_S: Final = 300.0
@@ -106,7 +105,7 @@ class SharedObjects:
     def show(self, pem: str) -> None:
         """Tell who is no API server what the webhook's certificates are verified by."""
         path = f"{self._maps}/{CA_MAP}"
-        self._write("PATCH", path, {"data": {_SHOWN_KEY: pem}}, content_type=_MERGE)
+        self._write("PATCH", path, {"data": {_SHOWN_KEY: pem}}, content_type=MERGE_PATCH)
 
     def read_shown(self) -> tuple[Certificate, ...] | None:
         """What was told; None if it cannot be read."""

@@ -158,11 +158,11 @@ def _tell_nothing(everything: list["There"]) -> int:
 
 def _find_labelled(kube: "Kube") -> list[tuple[str, str]]:
     """Names of namespaces, and the labels."""
-    from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
+    from webhook.resources.names import LABEL_BOUNDARY, LABEL_INJECTION, NAMESPACES_PATH
 
     found = {}
     for label in (f"{LABEL_INJECTION}=enabled", f"{LABEL_BOUNDARY}=enforced"):
-        answer = kube.request("GET", "/api/v1/namespaces", query={"labelSelector": label})
+        answer = kube.request("GET", NAMESPACES_PATH, query={"labelSelector": label})
         for item in answer.document["items"]:
             found[item["metadata"]["name"]] = label
     return sorted(found.items())

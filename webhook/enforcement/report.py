@@ -11,10 +11,10 @@ from webhook.admission.names import LABEL_BOUNDARY
 from webhook.admission.outcome import RawObject
 from webhook.admission.settings import InjectionSettings
 from webhook.enforcement.stored_pod import has_sidecar, list_gaps
+from webhook.resources.names import POD_SECURITY
 
 # Secrets of this type are filled with a token of the API server.
 TOKEN_SECRET_TYPE: Final = "kubernetes.io/service-account-token"  # noqa: S105 - the name of a type
-POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
 STRICT_ENOUGH: Final = ("baseline", "restricted")
 _FINISHED: Final = ("Succeeded", "Failed")
 

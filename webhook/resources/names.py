@@ -17,6 +17,9 @@ PLURALS: Final[dict[Kind, str]] = {"Cluster": "clusters", "Tenant": "tenants", "
 CLUSTERS_PATH: Final = f"{ROOT}/clusters"
 TENANTS_PATH: Final = f"{ROOT}/tenants"
 ROUTES_PATH: Final = f"{ROOT}/routes"
+NAMESPACES_PATH: Final = "/api/v1/namespaces"
+# By its uid a cluster is known: there is one in each, and nobody makes it anew.
+KUBE_SYSTEM_PATH: Final = f"{NAMESPACES_PATH}/kube-system"
 
 # Only admins and the controller set them: the guard mca-namespace-labels sees to that.
 OUR_PREFIX: Final = f"{GROUP}/"
@@ -26,6 +29,7 @@ LABEL_TENANT: Final = "mca.io/tenant"
 TENANT_UID: Final = "mca.io/tenant-uid"
 REVISION: Final = "mca.io/revision"
 FINALIZER: Final = "mca.io/tenant"
+POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
 OUR_LABELS: Final = {
     "app.kubernetes.io/name": "mca",
     "app.kubernetes.io/component": "controller",
@@ -38,6 +42,8 @@ POLICY_KEY: Final = "snapshot.v1.json"
 POLICY_READER: Final = "mca-policy-reader"
 
 SYSTEM_NAMESPACE: Final = "mca-system"
+# Its Deployment, its account, its Lease, and what Events say that they are from.
+CONTROLLER: Final = "mca-controller"
 BROKER_SERVICE: Final = "mca-broker"
 BROKER_PORT: Final = 8444
 BROKER_AUDIENCE: Final = "mca.io/broker"

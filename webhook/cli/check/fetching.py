@@ -31,7 +31,7 @@ from webhook.enforcement.report import ROOT_CA, TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
 from webhook.install.names import APP, CONTROLLER, OF_CONTROLLER, WEBHOOK
 from webhook.kube import Kube, KubeError
-from webhook.resources.names import BROKER_SERVICE, POLICY
+from webhook.resources.names import BROKER_SERVICE, NAMESPACES_PATH, POLICY
 
 # Several at a time: most of it is waiting.
 _AT_ONCE: Final = 8
@@ -72,9 +72,9 @@ class Fetcher:
             wanted = [*namespaces] or labelled
             kinds = start(self._get, _ADMISSION)
             registration = start(self._get, f"{_ADMISSION}/mutatingwebhookconfigurations/{NAME}")
-            own = start(self._get, f"/api/v1/namespaces/{system}")
-            genuine = start(self._get, f"/api/v1/namespaces/{system}/configmaps/{ROOT_CA}")
-            pods = start(self._list, f"/api/v1/namespaces/{system}/pods", **webhooks)
+            own = start(self._get, f"{NAMESPACES_PATH}/{system}")
+            genuine = start(self._get, f"{NAMESPACES_PATH}/{system}/configmaps/{ROOT_CA}")
+            pods = start(self._list, f"{NAMESPACES_PATH}/{system}/pods", **webhooks)
             pieces = _SLICES.format(system)
             service = {"labelSelector": f"kubernetes.io/service-name={WEBHOOK}"}
             endpoints = start(self._list, pieces, **service)
@@ -116,7 +116,7 @@ class Fetcher:
         service = {"labelSelector": f"kubernetes.io/service-name={BROKER_SERVICE}"}
         return ControllerFacts(
             deployment=self._get(f"/apis/apps/v1/namespaces/{system}/deployments/{CONTROLLER}"),
-            pods=self._list(f"/api/v1/namespaces/{system}/pods", **pods),
+            pods=self._list(f"{NAMESPACES_PATH}/{system}/pods", **pods),
             endpoints=self._list(_SLICES.format(system), **service),
             lease=self._get(f"{_LEASES.format(system)}/{CONTROLLER}"),
             definitions=self._list(_DEFINITIONS, labelSelector=_OURS),
@@ -154,14 +154,14 @@ class Fetcher:
         """Their names; why they are not known."""
         names: set[str] = set()
         for selector in (f"{LABEL_INJECTION}=enabled", f"{LABEL_BOUNDARY}=enforced"):
-            found = self._list("/api/v1/namespaces", labelSelector=selector)
+            found = self._list(NAMESPACES_PATH, labelSelector=selector)
             if found.problem:
                 return [], found.problem
             names.update(item["metadata"]["name"] for item in found.items())
         return sorted(names - {self._system}), ""
 
     def _fetch_namespace(self, name: str) -> NamespaceFacts:
-        root = f"/api/v1/namespaces/{name}"
+        root = f"{NAMESPACES_PATH}/{name}"
         return NamespaceFacts(
             name=name,
             namespace=self._get(root),
@@ -220,7 +220,7 @@ class Fetcher:
         labels = {LABEL_INJECTION: "enabled"}
         metadata: dict[str, Any] = {"generateName": f"{_PROBE_NAMESPACE}-", "labels": labels}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        return self._try("POST", "/api/v1/namespaces", body)
+        return self._try("POST", NAMESPACES_PATH, body)
 
     def _try(self, method: str, path: str, body: RawObject) -> Attempt:
         """As a dry run: everybody is asked, nothing is stored."""
@@ -235,7 +235,7 @@ class Fetcher:
     def _try_page(self) -> Attempt:
         """By the API server's own proxy: the way that its calls take, but for the certificate."""
         service = f"https:{WEBHOOK}:https"
-        path = f"/api/v1/namespaces/{self._system}/services/{service}/proxy/readyz"
+        path = f"{NAMESPACES_PATH}/{self._system}/services/{service}/proxy/readyz"
         try:
             answer = self._kube.request("GET", path, timeout_s=_TIMEOUT_S)
         except KubeError as error:

@@ -22,13 +22,13 @@ from webhook.resources.names import (
     BROKER_SERVICE,
     CLUSTERS_PATH,
     LABEL_TENANT,
+    NAMESPACES_PATH,
     ROOT,
     TENANTS_PATH,
 )
 from webhook.resources.routes import parse_route
 from webhook.resources.tenants import Tenant, parse_tenant
 
-_NAMESPACES: Final = "/api/v1/namespaces"
 _KINDS: Final = ("Cluster", "Tenant", "Route")
 
 Documents = dict[str, dict[str, RawDocument]]  # by kind and name
@@ -68,7 +68,7 @@ def read_files(paths: Iterable[str], namespace: str) -> Documents:
 
 def compile_situation(kube: Kube, namespace: str, given: Documents, system: str) -> Situation:
     """As the controller would compile the namespace with these objects."""
-    there = find_document(kube, f"{_NAMESPACES}/{namespace}")
+    there = find_document(kube, f"{NAMESPACES_PATH}/{namespace}")
     if there is None:
         raise SourceError(f"-n {namespace}: there is no such namespace")
     meta = read_meta(there)
@@ -133,7 +133,9 @@ def _list_held(
         return []
     labelled: list[Meta] = [
         read_meta(each)
-        for each in list_documents(kube, _NAMESPACES, labelSelector=f"{LABEL_TENANT}={tenant.name}")
+        for each in list_documents(
+            kube, NAMESPACES_PATH, labelSelector=f"{LABEL_TENANT}={tenant.name}"
+        )
     ]
     return [meta.name for meta in labelled if judge_claim(meta, tenants, system).tenant == tenant]
 
