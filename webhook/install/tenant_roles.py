@@ -5,12 +5,12 @@ Must not give a tenant a status to write: the controller reads none of it, but p
 
 from typing import Final
 
-from webhook.controller.tenants.profiles import build_roles
 from webhook.install.names import OF_CONTROLLER, describe, label
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.rights import RBAC, RBAC_API
 from webhook.install.settings import InstallSettings
 from webhook.resources.names import GROUP, POLICY, POLICY_READER
+from webhook.resources.profiles import build_roles
 
 _AGGREGATE: Final = f"{RBAC}/aggregate-to"
 _WRITE: Final = ["create", "delete", "deletecollection", "patch", "update"]

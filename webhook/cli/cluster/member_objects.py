@@ -14,11 +14,11 @@ from webhook.cli.cluster.identity import (
     build_object,
     build_rule,
 )
-from webhook.controller.tenants.profiles import ELEVATED, STANDARD, build_roles
 from webhook.enforcement.guarded import REGISTRATION
 from webhook.kube import RawDocument
 from webhook.resources.meta import Meta
 from webhook.resources.names import LABEL_TENANT, TENANT_UID
+from webhook.resources.profiles import ELEVATED, STANDARD, build_roles
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 # What a Tenant brings to its namespaces on members.

@@ -25,9 +25,9 @@ from webhook.controller.tenants.kinds import (
     Place,
     Step,
 )
-from webhook.controller.tenants.profiles import PREFIX
 from webhook.resources.meta import RawDocument
 from webhook.resources.names import LABEL_TENANT, OUR_LABELS
+from webhook.resources.profiles import PREFIX
 from webhook.resources.tenants import Owner, Tenant
 
 _RBAC: Final = "rbac.authorization.k8s.io"

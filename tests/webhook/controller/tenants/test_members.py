@@ -11,8 +11,8 @@ from webhook.cli.cluster.home_objects import build_credential, render_kubeconfig
 from webhook.cli.cluster.identity import Home as HomeIdentity, name_secret
 from webhook.cli.install.paths import find_path
 from webhook.controller.tenants.kinds import BINDING, NETWORK, QUOTA
-from webhook.controller.tenants.profiles import build_roles
 from webhook.resources.names import API_VERSION, CLUSTERS_PATH, TENANTS_PATH
+from webhook.resources.profiles import build_roles
 
 pytestmark = pytest.mark.usefixtures("controller")
 SPEC: Raw = {

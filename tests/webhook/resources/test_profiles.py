@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.controller.tenants.profiles import ELEVATED, STANDARD, build_roles
+from webhook.resources.profiles import ELEVATED, STANDARD, build_roles
 
 RULES = {role["metadata"]["name"]: role["rules"] for role in build_roles()}
 _WRITES = {"create", "update", "patch", "delete", "deletecollection"}

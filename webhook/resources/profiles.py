@@ -1,4 +1,4 @@
-"""Owns what owners and accounts of a tenant may do in its namespaces, by profile. Pure.
+"""Owns what owners and accounts of a tenant may do in its namespaces, by profile.
 
 Must not grant what would undo a tenant's bounds: quotas, limit ranges and NetworkPolicies are left
 out because nothing but these rules keeps a tenant from them; what is called mca-* among ConfigMaps,
