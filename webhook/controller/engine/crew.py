@@ -33,7 +33,8 @@ class Crew:
         self._part = part
         self._tally = tally
         self._leads = leads
-        self._queue = Queue(part.group)
+        # What is slow for one group leaves workers to the others.
+        self._queue = Queue(part.group, most_of_group=max(1, part.workers // 2))
         self._working = threading.Event()
         self._told: dict[str, str] = {}
         tally.measure_depth(part.name, lambda: len(self._queue))

@@ -45,7 +45,8 @@ class Part:
     follows: tuple[Follow[Any], ...] = ()
     seeds: tuple[Key, ...] = ()  # keys that come of no object
     workers: int = 1
-    group: Callable[[Key], str] = in_one_group  # groups take turns, after ""
+    # Groups take turns, and none has more than half of the workers; but "" goes first, with all.
+    group: Callable[[Key], str] = in_one_group
     # What others make depends on what it finds: whoever begins to lead waits a while for this.
     found: Callable[[], bool] | None = None
     expand: Callable[[Key], Iterable[Key] | None] = stands_for_itself

@@ -1,14 +1,14 @@
 """Owns which key is next: each once, groups in turns, failed ones after growing pauses.
 
-Must not know what is done with a key. Its lock is held for moments only: whoever adds is a
-reflector, which has to go on.
+Of one group no more than so many are handed out at once. Must not know what is done with a key.
+Its lock is held for moments only: whoever adds is a reflector, which has to go on.
 """
 
 import heapq
 import random
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -33,20 +33,35 @@ class Taken(NamedTuple):
     waited_s: float
 
 
+class _Held:
+    """What is known of a key while somebody works on it."""
+
+    __slots__ = ("again", "group")
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self.again = False  # it has to be done once more
+
+
 class Queue:
     """Keys that wait, are worked on, or come back later."""
 
     def __init__(
-        self, group: Callable[[str], str], clock: Callable[[], float] = time.monotonic
+        self,
+        group: Callable[[str], str],
+        clock: Callable[[], float] = time.monotonic,
+        most_of_group: int = 1 << 30,
     ) -> None:
         self._group = group
         self._clock = clock
+        self._most_of_group = most_of_group
         self._changed = threading.Condition()
         # Groups in the order of their turns; in each the keys, with the time that they came.
         self._waiting: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         # Where a key waits: its group may have become another since.
         self._groups: dict[str, str] = {}
-        self._taken: dict[str, bool] = {}  # True: it has to be done once more
+        self._taken: dict[str, _Held] = {}
+        self._busy: Counter[str] = Counter()  # by group, how many are taken
         self._later: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}  # what counts of `_later`
         self._failures: dict[str, int] = {}
@@ -67,8 +82,9 @@ class Queue:
         with self._changed:
             while not self._closed:
                 self._bring_due()
-                if self._waiting:
-                    return self._take()
+                group = self._choose_group()
+                if group is not None:
+                    return self._take(group)
                 self._sleep()
             return None
 
@@ -97,7 +113,7 @@ class Queue:
 
     def _add(self, key: str) -> None:
         if key in self._taken:
-            self._taken[key] = True
+            self._taken[key].again = True
             return
         due = self._due.pop(key, None)
         if due is not None and self._failures.get(key, 0) > _PATIENCE:
@@ -121,8 +137,14 @@ class Queue:
         else:
             self._changed.wait()
 
-    def _take(self) -> Taken:
-        group = FIRST_GROUP if FIRST_GROUP in self._waiting else next(iter(self._waiting))
+    def _choose_group(self) -> str | None:
+        """The next that has not as many in work as it may."""
+        if FIRST_GROUP in self._waiting:
+            return FIRST_GROUP
+        # Few can be full, as each that is holds many workers: the search is short.
+        return next((one for one in self._waiting if self._busy[one] < self._most_of_group), None)
+
+    def _take(self, group: str) -> Taken:
         keys = self._waiting[group]
         key, since = keys.popitem(last=False)
         del self._groups[key]
@@ -130,16 +152,22 @@ class Queue:
             self._waiting.move_to_end(group)
         else:
             del self._waiting[group]
-        self._taken[key] = False
+        self._taken[key] = _Held(group)
+        self._busy[group] += 1
         if self._later and not self._timed:
             self._changed.notify()  # it was this one that looked at the clock
         return Taken(key, max(0.0, self._clock() - since))
 
     def _give_back(self, key: str, pause_s: float | None) -> None:
-        changed = self._taken.pop(key, False)
+        held = self._taken.pop(key)
+        self._busy[held.group] -= 1
+        if not self._busy[held.group]:
+            del self._busy[held.group]
+        if held.group in self._waiting:
+            self._changed.notify()  # what it held back may go on, in another's hands
         if pause_s is not None:
             self._postpone(key, self._clock() + pause_s)
-        if changed:
+        if held.again:
             self._add(key)
 
     def _postpone(self, key: str, due: float) -> None:

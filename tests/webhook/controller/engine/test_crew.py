@@ -39,6 +39,13 @@ class Scene:
             assert time.monotonic() < deadline, self.done
             time.sleep(0.005)
 
+    def wait_for(self, number: int) -> None:
+        """However they came to be done first."""
+        deadline = time.monotonic() + 10
+        while len(self.done) < number:
+            assert time.monotonic() < deadline, self.done
+            time.sleep(0.005)
+
     def errors(self, reason: str) -> float:
         labels = {"part": "p", "reason": reason}
         return (
@@ -135,6 +142,26 @@ def test_a_key_that_stands_for_others_is_exchanged(set_up: SetUp) -> None:
     scene.crew.lead()
     scene.wait(["x", "y"])
     assert "both" not in scene.done
+
+
+def test_one_group_does_not_hold_all_workers(set_up: SetUp) -> None:
+    """Two of four stay for others, however many of its keys take long."""
+    go_on = threading.Event()
+
+    def work(key: str) -> None:
+        if key.startswith("slow"):
+            assert go_on.wait(10)
+
+    scene = set_up(work, workers=4, group=lambda key: key.partition("-")[0])
+    scene.crew.lead()
+    scene.store.replace({f"slow-{number}": "1" for number in range(6)})
+    scene.wait_for(2)
+    for number in range(3):
+        scene.store.put(f"quick-{number}", "1")
+    scene.wait_for(5)
+    assert sum(key.startswith("slow") for key in scene.done) == 2
+    go_on.set()
+    scene.wait_for(9)
 
 
 def test_a_change_that_is_not_understood_blinds_nobody(set_up: SetUp) -> None:

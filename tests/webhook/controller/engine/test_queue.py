@@ -55,6 +55,50 @@ def test_one_group_goes_first() -> None:
     assert [take(queue) for _ in range(4)] == ["all:1", "all:2", "a", "b"]
 
 
+def test_no_group_has_more_in_work_than_it_may() -> None:
+    queue = Queue(lambda key: key.partition("/")[0], most_of_group=2)
+    for key in ("a/1", "a/2", "a/3", "b/1"):
+        queue.add(key)
+    assert [take(queue) for _ in range(3)] == ["a/1", "b/1", "a/2"]
+    queue.add("a/2")  # which is in work, and waits for that as well
+    queue.add("c/1")
+    assert take(queue) == "c/1"
+    queue.finish("a/1")
+    assert take(queue) == "a/3"
+    queue.fail("a/2")
+    assert take(queue) == "a/2"
+    assert len(queue) == 0
+
+
+def test_the_first_group_may_have_all() -> None:
+    queue = Queue(lambda _: "", most_of_group=1)
+    queue.add("all:1")
+    queue.add("all:2")
+    assert [take(queue), take(queue)] == ["all:1", "all:2"]
+
+
+def test_a_worker_that_waits_gets_what_its_group_held_back() -> None:
+    """Who gives back may take nothing else: the one that sleeps has to be woken."""
+    looked = threading.Event()
+
+    def tell_time() -> float:
+        looked.set()  # with the lock, which is let go of only to sleep
+        return 0.0
+
+    queue = Queue(lambda key: key.partition("/")[0], tell_time, most_of_group=1)
+    for key in ("a/1", "a/2"):
+        queue.add(key)
+    assert take(queue) == "a/1"
+    looked.clear()
+    found: list[str] = []
+    worker = threading.Thread(target=lambda: found.append(take(queue)), daemon=True)
+    worker.start()
+    assert looked.wait(10)
+    queue.finish("a/1")
+    worker.join(10)
+    assert found == ["a/2"]
+
+
 def test_a_key_whose_group_changes_while_it_waits_is_in_one_hand() -> None:
     groups = {"ns": "a", "other": "a"}
     queue = Queue(lambda key: groups[key])
