@@ -5,7 +5,6 @@ review up: what was last seen counts. A pod that was made a moment before its Te
 has no token for that, and its sidecar says so.
 """
 
-
 from webhook.admission.provision import Member, Members
 from webhook.kube import Kube, RawDocument
 from webhook.resources.claims import judge_claim
