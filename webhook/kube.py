@@ -6,6 +6,7 @@ server is lost. Must not put a credential, or a text that may hold one, into an 
 """
 
 import copy
+import http.client
 import json
 import os
 import re
@@ -260,6 +261,8 @@ class Kube:
             told = f"certificate verify failed: {cause.verify_message}"
         elif isinstance(cause, TimeoutError):
             told = "timed out"
+        elif isinstance(cause, http.client.BadStatusLine | http.client.UnknownProtocol):
+            told = "it does not speak HTTP"  # what it said instead is not repeated
         elif isinstance(cause, ValueError):  # where the length of a chunk should be
             told = "the connection broke off"
         else:

@@ -20,7 +20,7 @@ from webhook.controller.broker.bearer import read_token
 from webhook.controller.broker.crowd import Crowd
 from webhook.controller.broker.granting import Granting
 from webhook.controller.broker.issuing import Issuing
-from webhook.controller.broker.rates import Rates
+from webhook.serving.rates import Rates
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reports import Reports, read_report
 from webhook.controller.broker.reviews import GOOD_S, Identity, Reviews

@@ -1,7 +1,8 @@
 """Owns the Events by which people learn what the controller could not do, and what to do about it.
 
 Must not hold up or fail the work that it tells of: what is told waits in a short queue, the same is
-told once in a while only, and what does not fit is dropped. Must not be told secrets.
+told once in a while only, and what does not fit is dropped. What flaps in one namespace drops
+nothing of others. Must not be told secrets.
 """
 
 import hashlib
@@ -13,14 +14,15 @@ from typing import Final, NamedTuple
 
 from sidecar.log import log_event
 from webhook.kube import Kube, KubeError, RawDocument
+from webhook.serving.rates import Rates
 
 SOURCE: Final = "mca-controller"
 _AGAIN_S: Final = 600.0
 _REMEMBERED: Final = 2000
 _WAITING: Final = 200
-# A burst, and what goes on: API servers keep each Event for an hour.
-_BURST: Final = 50
-_PER_S: Final = 2.0
+# A burst, and what goes on, of a namespace and of all: API servers keep each Event for an hour.
+_BURST, _PER_S = 20, 0.1
+_BURST_OF_ALL, _PER_S_OF_ALL = 100, 5.0
 _MAX_MESSAGE: Final = 1024  # the API server's own limit
 _CALL_S: Final = 5.0
 # Where Events of what has no namespace are looked for.
@@ -58,7 +60,8 @@ class Recorder:
         self._changed = threading.Condition()
         self._waiting: deque[Told] = deque()
         self._last: OrderedDict[Told, float] = OrderedDict()
-        self._tokens, self._filled_at = float(_BURST), clock()
+        self._budgets = Rates(_PER_S, _BURST, clock=clock)
+        self._budget_of_all = Rates(_PER_S_OF_ALL, _BURST_OF_ALL, clock=clock)
 
     def tell(
         self, regarding: Regarding, reason: str, message: str, *, warning: bool = False
@@ -71,7 +74,7 @@ class Recorder:
             if last is not None and now < last + _AGAIN_S:
                 self._last[told] = last
                 return
-            if len(self._waiting) >= _WAITING or not self._may_send(now):
+            if len(self._waiting) >= _WAITING or not self._may_send(regarding):
                 return  # it is said with the next attempt
             self._last[told] = now
             while len(self._last) > _REMEMBERED:
@@ -83,13 +86,10 @@ class Recorder:
         """Begin to write."""
         threading.Thread(target=self._run, name="events", daemon=True).start()
 
-    def _may_send(self, now: float) -> bool:
-        self._tokens = min(_BURST, self._tokens + (now - self._filled_at) * _PER_S)
-        self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+    def _may_send(self, regarding: Regarding) -> bool:
+        # What has no namespace is its own: Tenants have admins, but their owners make them flap.
+        whose = regarding.namespace or f"{regarding.kind}/{regarding.name}"
+        return not self._budgets.take(whose) and not self._budget_of_all.take("")
 
     def _run(self) -> None:
         while True:

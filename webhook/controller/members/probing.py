@@ -1,6 +1,7 @@
 """Owns how a member is asked whether it answers, and what it has of our guards.
 
-Must not judge, nor write. What a member says is cut: it is not trusted.
+Must not judge, nor write, nor repeat what a member says: it is not trusted, and whoever names a
+server in a profile could read there what another answers.
 """
 
 import re
@@ -113,7 +114,10 @@ def _read_guard_failure(error: KubeError) -> Failed:
 
 
 def _read_failure(error: KubeError) -> Failed:
-    told = "".join(char if char.isprintable() else "?" for char in str(error))[:_SHOWN]
+    """By its code: what else a server says is for those who may ask it, not for this status."""
     if error.status == HTTPStatus.UNAUTHORIZED:
-        return Failed("Unauthorized", f"it does not take what it is shown: {told}")
+        return Failed("Unauthorized", "it does not take what it is shown: it answers 401")
+    if error.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return Failed("Unreachable", f"it answers {error.status}")
+    told = "".join(char if char.isprintable() else "?" for char in str(error))[:_SHOWN]
     return Failed("Unreachable", told)

@@ -38,10 +38,34 @@ def test_a_flood_is_dropped_and_ends(tmp_path: Path) -> None:
     recorder = Recorder(Land(tmp_path).world.kube, "me", clock)
     for number in range(500):
         recorder.tell(ROUTE, "Refused", str(number))
-    assert count(recorder) == 50
-    clock.now += 1
+    assert count(recorder) == 20
+    clock.now += 10
     recorder.tell(ROUTE, "Refused", "499")  # which was dropped, and so is no repetition
-    assert count(recorder) == 51
+    assert count(recorder) == 21
+
+
+def test_a_flood_of_one_namespace_drops_nothing_of_others(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = Recorder(Land(tmp_path).world.kube, "me", clock)
+    for number in range(500):
+        recorder.tell(ROUTE, "Refused", str(number))
+        clock.now += 0.01
+    others = [
+        ROUTE._replace(namespace="team-b"),
+        Regarding("mca.io/v1alpha1", "Tenant", "acme"),
+        Regarding("mca.io/v1alpha1", "Tenant", "globex"),
+    ]
+    for regarding in others:
+        recorder.tell(regarding, "Refused", "0")
+    assert [told.regarding for told in recorder._waiting][-3:] == others
+
+
+def test_all_together_have_a_bound(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = Recorder(Land(tmp_path).world.kube, "me", clock)
+    for number in range(500):
+        recorder.tell(ROUTE._replace(namespace=f"team-{number}"), "Refused", "x")
+    assert count(recorder) == 100
 
 
 def test_event() -> None:

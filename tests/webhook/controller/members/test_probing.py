@@ -83,6 +83,9 @@ def test_it_answers(member: Any, answer: Any, expected: str) -> None:
         ((200, b"[]"), "Unreachable"),
         ((200, b"<html>"), "Unreachable"),
         ((302, b""), "Unreachable"),
+        ((404, b"t0ps3cret of another server"), "Unreachable"),
+        (status(500, "t0ps3cret of another server"), "Unreachable"),
+        (status(401, "t0ps3cret of another server"), "Unauthorized"),
         # Larger than any answer of interest: it is not read to its end.
         ((200, b'{"a":"' + b"x" * (9 << 20) + b'"}'), "Unreachable"),
     ],
@@ -94,6 +97,15 @@ def test_it_does_not_answer_as_it_should(member: Any, answer: Any, reason: str) 
     assert len(found.message) < 400
     assert found.message.isprintable()
     assert "t0ps3cret" not in found.message
+
+
+def test_what_is_no_http_is_not_repeated() -> None:
+    with ScriptedServer(answer_all(b"220 t0ps3cret of a mail server\r\n\r\n")) as server:
+        kube = open_member(Address(server.url, server.authority.pem), Bearer(Secret(b"t")))
+        found = probe(kube)
+        kube.close()
+    assert isinstance(found, Failed)
+    assert found.message == f"{server.url}: it does not speak HTTP"
 
 
 def test_nobody_is_there() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhook.controller.broker.rates import Rates
+from webhook.serving.rates import Rates
 
 
 def test_a_burst_and_then_the_rate() -> None:
