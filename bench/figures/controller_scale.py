@@ -50,7 +50,7 @@ METHOD = (
 WRITER = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from webhook.controller.policies.objects import build_binding, build_map
+from webhook.resources.policy_objects import build_binding, build_map
 from webhook.kube import open_kubeconfig
 kubeconfig, size, seconds, threads = sys.argv[1:]
 kube = open_kubeconfig(path=kubeconfig)

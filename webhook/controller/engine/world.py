@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 
 from webhook.controller.engine.events import Recorder
 from webhook.controller.engine.settings import ControllerSettings
-from webhook.controller.policies.objects import Stored, keep_map
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import Cluster, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
@@ -24,6 +23,7 @@ from webhook.resources.names import (
     TENANT_UID,
     TENANTS_PATH,
 )
+from webhook.resources.policy_objects import Stored, keep_map
 from webhook.resources.routes import Route, parse_route
 from webhook.resources.tenants import Tenant, parse_tenant
 from webhook.watching.collection import Collection

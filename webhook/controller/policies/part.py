@@ -18,19 +18,19 @@ from webhook.controller.engine.world import Kept, World
 from webhook.controller.policies.authority import Authority
 from webhook.controller.policies.concerns import Concerns
 from webhook.controller.policies.holdings import Holdings
-from webhook.controller.policies.objects import (
-    Wanted,
-    build_binding,
-    build_map,
-    keep_binding,
-    keep_map,
-)
 from webhook.controller.policies.placing import SEEN_S, Places
 from webhook.controller.policies.route_status import RouteStatus
 from webhook.kube import KubeError
 from webhook.resources.claims import needs_policy
 from webhook.resources.meta import Invalid, Meta
 from webhook.resources.names import POLICY
+from webhook.resources.policy_objects import (
+    Wanted,
+    build_binding,
+    build_map,
+    keep_binding,
+    keep_map,
+)
 from webhook.resources.routes import Route
 from webhook.watching.collection import Collection, Key
 from webhook.watching.store import Change

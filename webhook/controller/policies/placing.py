@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from webhook.controller.policies.objects import MANAGER, Stored, Wanted
-from webhook.kube import Kube, KubeError, RawDocument
+from webhook.kube import MERGE_PATCH, Kube, KubeError, RawDocument
 from webhook.resources.names import POLICY
+from webhook.resources.policy_objects import MANAGER, Stored, Wanted
 from webhook.watching.store import Change, Store
 
 Action = Literal["kept", "created", "updated", "replaced"]
-_MERGE: Final = "application/merge-patch+json"
 _CALL_S: Final = 10.0
 _NOT_FOUND: Final = 404
 # By then a watch has told of what was written, or it is looked at anew.
@@ -136,7 +135,9 @@ class Places:
                 self._writer.request("DELETE", path, body, timeout_s=_CALL_S)
             if stored.held:
                 free = {"metadata": {**condition, "finalizers": None}}
-                self._writer.request("PATCH", path, free, content_type=_MERGE, timeout_s=_CALL_S)
+                self._writer.request(
+                    "PATCH", path, free, content_type=MERGE_PATCH, timeout_s=_CALL_S
+                )
         except KubeError as error:
             if error.status != _NOT_FOUND:
                 raise

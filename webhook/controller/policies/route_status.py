@@ -11,11 +11,11 @@ from typing import Final
 from webhook.controller.compiling.verdicts import Verdict
 from webhook.controller.engine.events import Regarding
 from webhook.controller.engine.world import Kept, World
-from webhook.controller.policies.objects import MANAGER
 from webhook.kube import KubeError
 from webhook.resources.conditions import Condition, apply_status, now_text, same_conditions
 from webhook.resources.meta import Invalid
 from webhook.resources.names import API_VERSION, object_path
+from webhook.resources.policy_objects import MANAGER
 from webhook.resources.routes import Route
 from webhook.watching.collection import Key
 from webhook.watching.store import Change

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from tests.controlplane import ControlPlane
-from webhook.controller.policies.objects import (
+from webhook.controller.policies.placing import Places
+from webhook.kube import Kube, open_kubeconfig
+from webhook.resources.policy_objects import (
     Stored,
     build_binding,
     build_map,
     keep_binding,
     keep_map,
 )
-from webhook.controller.policies.placing import Places
-from webhook.kube import Kube, open_kubeconfig
 from webhook.watching.collection import Collection
 from webhook.watching.reflector import Reflector
 from webhook.watching.store import Change, Store

@@ -7,17 +7,13 @@ import hashlib
 import json
 from typing import Any, Final, NamedTuple
 
-from webhook.kube import RawDocument
-from webhook.resources.names import (
-    OUR_LABELS,
-    POLICY,
-    POLICY_KEY,
-    POLICY_READER,
-    REVISION,
-)
+from webhook.resources.meta import RawDocument
+from webhook.resources.names import OUR_LABELS, POLICY, POLICY_KEY, POLICY_READER, REVISION
 
 MANAGER: Final = "mca-controller-policies"
 _RBAC: Final = "rbac.authorization.k8s.io"
+# Whoever made an object may have written a quarter of a megabyte there.
+_LONGEST_REVISION: Final = 64
 
 
 class Stored(NamedTuple):
@@ -102,7 +98,7 @@ def _keep(raw: RawDocument, digest: str, *, frozen: bool) -> Stored:
         uid=str(metadata.get("uid") or ""),
         version=str(metadata.get("resourceVersion") or ""),
         digest=digest,
-        revision=revision if isinstance(revision, str) else "",
+        revision=revision[:_LONGEST_REVISION] if isinstance(revision, str) else "",
         ours=ours,
         flaws=tuple(flaw for flaw, found in flaws.items() if found),
         frozen=frozen,

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from webhook.controller.policies.objects import (
+from webhook.kube import RawDocument
+from webhook.resources.policy_objects import (
     Stored,
     build_binding,
     build_map,
     keep_binding,
     keep_map,
 )
-from webhook.kube import RawDocument
 
 OURS = {
     "app.kubernetes.io/name": "mca",
