@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.controlplane import ControlPlane
 from tests.fixtures_sidecar import make_sidecar as make_sidecar, sidecar as sidecar
+from tests.schedule import Schedule, find_unit, order_units, starts_servers
 
 # A deadline per example measures the machine: two cores that several builds share.
 # In CI the examples are the same each time: what is found elsewhere is mended, and told apart from
@@ -20,9 +21,6 @@ settings.load_profile("house")
 # Started by nohup, or in a script's background, we would ignore these, and so would every child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-# So that `make unit` leaves out what needs a control plane, without a marker on each test.
-APISERVER_FIXTURES = frozenset({"control_plane", "make_control_plane"})
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +45,31 @@ def make_control_plane() -> Iterator[Callable[..., ControlPlane]]:
         plane.stop()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a kube-apiserver."""
+def needs_servers(item: pytest.Item) -> bool:
+    """Whether the test, or a fixture that it gets, starts a control plane."""
+    if not isinstance(item, pytest.Function):
+        return False
+    fixtures = item._fixtureinfo.name2fixturedefs
+    asked = (given[-1].func for given in fixtures.values())
+    return any(starts_servers(function) for function in (item.function, *asked))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a kube-apiserver, for `make unit`, and put `make test` into its order."""
     for item in items:
-        if APISERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        if needs_servers(item):
             item.add_marker(pytest.mark.apiserver)
+    if hasattr(config, "workerinput"):
+        units = {item: find_unit(item.nodeid.partition("::")[0]) for item in items}
+        waiting = [unit for item, unit in units.items() if item.get_closest_marker("apiserver")]
+        ranks = {unit: rank for rank, unit in enumerate(order_units([*units.values()], waiting))}
+        items.sort(key=lambda item: ranks[units[item]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """Ours, whatever `--dist` says."""
+    return Schedule(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

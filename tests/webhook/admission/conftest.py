@@ -30,7 +30,7 @@ class Served(NamedTuple):
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Registered by its URL, as the API server calls it."""
     folder = tmp_path_factory.mktemp("webhook")

@@ -9,7 +9,7 @@ from tests.controlplane import ControlPlane
 from tests.webhook.certificates.scene import Installed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane() -> Iterator[ControlPlane]:
     with ControlPlane(controller_manager=True) as started:
         yield started
