@@ -20,7 +20,8 @@ mca-controller. Everything is set by environment variables:
 _EPILOG = """\
 paths: /v1/credentials/CLUSTER and /v1/reports for sidecars; /livez, /readyz, /metrics.
 
-exit codes: 0 drained after SIGTERM, 64 a bad setting or certificate, 69 no port."""
+exit codes: 0 drained after SIGTERM, 64 a bad setting or certificate, 69 no port, 70 a
+fault in what follows the Lease."""
 
 
 def main(arguments: list[str]) -> int:

@@ -6,21 +6,18 @@ has threads: calls of API servers block.
 """
 
 import asyncio
-import logging
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from sidecar.log import log_event
 from webhook.certificates.file_certificate import CertificateSource
-from webhook.controller.engine.crew import Crew
+from webhook.controller.engine.crew import Crew, describe
 from webhook.controller.engine.lease import Durations, Elector
 from webhook.controller.engine.pages import Pages
 from webhook.controller.engine.part import Part
@@ -28,16 +25,9 @@ from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.tally import EngineTally
 from webhook.controller.engine.world import World
 from webhook.kube import Kube
-from webhook.serving.connections import Connections
-from webhook.serving.faults import Faults
-from webhook.serving.port import give_memory_back, open_port
+from webhook.serving.lifetime import Served, serve_until_signal
 
-EXIT_BIND: Final = 69
-_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
-# Sidecars of 5,000 namespaces ask at different times; an idle connection costs up to 0.3 MB.
-_MAX_CONNECTIONS: Final = 640
-_LAST_CALLS_S: Final = 5.0
-_LINGER_S: Final = 2.0
+EXIT_FAULT: Final = 70
 # The broker's answers must not wait 5 ms for each of the threads that compile.
 _SWITCH_S: Final = 0.001
 _SYNC_LOOK_S: Final = 0.02
@@ -56,13 +46,6 @@ async def serve(
     mount: Mount,
 ) -> int:
     """Run until a signal asks to end; the exit code."""
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _ENDING:
-        loop.add_signal_handler(number, ending.set)
-    sys.setswitchinterval(_SWITCH_S)
-    give_memory_back()
-    logging.getLogger().addHandler(Faults())
     registry = CollectorRegistry()
     elector = Elector(kube, settings.namespace, settings.identity, Durations(settings.lease_s))
     world = World(kube, settings, registry, elector.leads)
@@ -76,64 +59,72 @@ async def serve(
         "Connections closed at once, because there were too many, of their peer or of all",
         registry=registry,
     )
-    connections = Connections(_MAX_CONNECTIONS, refused.inc)
-    application.middlewares.append(connections.watch)
     crews = _Crews(world, build_parts(world), elector)
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        shutdown_timeout=_LAST_CALLS_S,
-        auto_decompress=False,
-        lingering_time=_LINGER_S,
+
+    async def live(ending: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        crews.start(partial(loop.call_soon_threadsafe, ending.set))
+        await certificate.keep(ending, registry, partial(setattr, pages, "lacks"))
+        pages.draining = True
+        # Another replica leads while this one still answers who was told of its address.
+        await asyncio.to_thread(elector.release)
+        crews.rest()
+
+    served = Served(
+        name="controller",
+        application=application,
+        context=certificate.context,
+        host=settings.host,
+        port=settings.port,
+        drain_s=settings.drain_s,
+        switch_s=_SWITCH_S,
+        refuse=refused.inc,
     )
-    await runner.setup()
-    server = cast("web.Server", runner.server)  # there is one from here on
-    try:
-        try:
-            listening = open_port(settings.host, settings.port)
-        except OSError as error:
-            log_event("error", "cannot_listen", host=settings.host, port=settings.port, error=error)
-            return EXIT_BIND
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(connections.serve(listening, server, certificate.context))
-            log_event("info", "controller_serves", host=settings.host, port=settings.port)
-            crews.start()
-            await certificate.keep(ending, registry, partial(setattr, pages, "lacks"))
-            pages.draining = True
-            # Another replica leads while this one still answers who was told of its address.
-            await asyncio.to_thread(elector.release)
-            crews.rest()
-            log_event("info", "controller_drains", seconds=settings.drain_s)
-            await asyncio.sleep(settings.drain_s)
-            serving.cancel()
-    finally:
-        await runner.cleanup()
-    return 0
+    code = await serve_until_signal(served, live)
+    return EXIT_FAULT if crews.faulty else code
 
 
 class _Crews:
-    """All parts' workers: they begin with the stores, and follow the Lease."""
+    """All parts' workers: they begin with the stores, and follow the Lease.
+
+    A fault in what follows it ends the process (`faulty`): a replica that never leads again must
+    not pass for one that waits for its turn.
+    """
 
     def __init__(self, world: World, parts: Iterable[Part], elector: Elector) -> None:
+        self.faulty = False
         self._world = world
         self._elector = elector
+        self._end: Callable[[], object] = lambda: None  # until it is started
         self._tally = EngineTally(world.registry)
         made = [(part.found, Crew(part, self._tally, elector.leads)) for part in parts]
         self._first = [(found, crew) for found, crew in made if found is not None]
         self._others = [crew for found, crew in made if found is None]
         self._all = [crew for _, crew in made]
 
-    def start(self) -> None:
+    def start(self, end: Callable[[], object]) -> None:
+        self._end = end
         self._world.start(self._tally)
         for crew in self._all:
             crew.start()
-        threading.Thread(target=self._run, name="lease", daemon=True).start()
+        self._begin("lease", self._follow)
 
     def rest(self) -> None:
         for crew in self._all:
             crew.rest()
 
-    def _run(self) -> None:
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        threading.Thread(target=self._run, args=(name, work), name=name, daemon=True).start()
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - nobody else would see the thread's end
+            log_event("error", "thread_ended", thread=name, problem=describe(error))
+            self.faulty = True
+            self._end()
+
+    def _follow(self) -> None:
         # Who has not read everything yet would take what it does not know for gone.
         waiting = threading.Event()
         while self._world.list_lacking():
@@ -145,7 +136,7 @@ class _Crews:
         self._tally.tell_leads(leads=leads)
         if leads:
             # Whoever renews the Lease does not wait for the work.
-            threading.Thread(target=self._lead, name="lead", daemon=True).start()
+            self._begin("lead", self._lead)
         else:
             self.rest()
 
