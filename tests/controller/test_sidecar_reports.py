@@ -10,8 +10,8 @@ from tests.controller.broker_scene import BrokerScene
 from tests.controller.scene import ControllerProcess, Home, poll
 from tests.controlplane import ControlPlane
 from webhook.controller.broker.counts import merge_reports
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.map_names import find_shard
-from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Report, Reports
 from webhook.controller.broker.reviews import Identity
@@ -84,7 +84,7 @@ class Replica:
         self.reports = Reports(lambda: self.now)
         self.maps = StatusMaps(scene.kube, "mca-system")
         self.threads = Threads(name, 2)
-        objects = Objects(scene.kube, self.threads)
+        objects = HomeObjects(scene.kube, self.threads)
         self.publisher = Publisher(
             self.maps, self.threads, objects, self.reports, lambda _: NEW, name, lambda: self.now
         )

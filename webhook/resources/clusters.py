@@ -38,6 +38,8 @@ ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
 ENFORCED: Final = "Enforced"
 RESERVED_PREFIX: Final = "mca-"
+# The annotation of a Cluster whose server and CA come from a ClusterProfile.
+PROFILE: Final = "mca.io/cluster-profile"
 
 _SPARED_LABELS: Final = re.compile(r"(?:[a-z0-9.-]+\.)?(?:kubernetes|k8s)\.io/")
 _MAX_LABELS: Final = 64

@@ -23,7 +23,7 @@ _LONGEST_LIFE_S: Final = 3600 + 60
 _LEEWAY_S: Final = 60
 
 
-class Bearer(NamedTuple):
+class Claimed(NamedTuple):
     """Whose token it claims to be, and until when."""
 
     namespace: str
@@ -44,7 +44,7 @@ def read_token(headers: Sequence[str]) -> str:
     return token
 
 
-def read_bearer(token: str, now: float) -> Bearer:
+def read_bearer(token: str, now: float) -> Claimed:
     """Whose it is, if it can be a sidecar's at all."""
     claims = _decode(token)
     audiences, expires, issued = claims.get("aud"), claims.get("exp"), claims.get("iat")
@@ -63,7 +63,7 @@ def read_bearer(token: str, now: float) -> Bearer:
     if len(texts) != len(parts):
         raise RefusedError("token", "the token is not bound to a pod")
     namespace, name, pod_name, pod_uid = texts
-    return Bearer(namespace, name, pod_name, pod_uid, float(expires))
+    return Claimed(namespace, name, pod_name, pod_uid, float(expires))
 
 
 def read_end(token: bytes) -> float:

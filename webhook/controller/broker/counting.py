@@ -21,7 +21,7 @@ from webhook.controller.broker.map_names import STATUS_MAP
 from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import Recency
 from webhook.controller.broker.status_maps import MANAGER, STATUS_KEY, StatusMaps
-from webhook.controller.broker.sums import describe, says, summarize
+from webhook.controller.broker.sums import describe_sidecars, says, summarize
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument
 from webhook.resources.claims import judge_claim
@@ -116,7 +116,7 @@ class Counting:
     ) -> Iterator[Callable[[], None]]:
         for name, kept in self._world.tenants.items():
             counts = held.get(name, {})
-            condition = describe(counts, kept.value.meta.generation)
+            condition = describe_sidecars(counts, kept.value.meta.generation)
             yield partial(self._tell, kept.document, kept.value.meta, condition, add_up(counts))
         sums = {name: add_up(counts) for name, counts in held.items()}
         yield partial(self._tell_all, summarize(namespaces, sums))

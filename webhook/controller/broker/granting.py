@@ -9,10 +9,10 @@ from webhook.controller.broker.grants import (
     find_tenant_name,
     judge_boundary,
     judge_cluster,
+    judge_holder,
     judge_pod,
-    judge_tenant,
 )
-from webhook.controller.broker.objects import Objects
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.reviews import Identity
 from webhook.enforcement.injected import Trust
 from webhook.resources.clusters import Cluster
@@ -22,7 +22,7 @@ from webhook.resources.tenants import Tenant
 class Granting:
     """For one home."""
 
-    def __init__(self, objects: Objects, trust: Trust, system_namespace: str) -> None:
+    def __init__(self, objects: HomeObjects, trust: Trust, system_namespace: str) -> None:
         self._objects = objects
         self._trust = trust
         self._system_namespace = system_namespace
@@ -38,5 +38,5 @@ class Granting:
         judge_pod(pod, identity, self._trust)
         named = find_tenant_name(enforced)
         holder = await self._objects.read_tenant(named) if named else None
-        tenant = judge_tenant(enforced, holder, self._system_namespace)
+        tenant = judge_holder(enforced, holder, self._system_namespace)
         return tenant, judge_cluster(cluster, found, tenant)

@@ -60,7 +60,7 @@ def find_tenant_name(namespace: RawDocument) -> str:
     return read_meta(namespace).labels.get(LABEL_TENANT, "")
 
 
-def judge_tenant(
+def judge_holder(
     namespace: RawDocument, tenant: RawDocument | None, system_namespace: str
 ) -> Tenant:
     """The Tenant that holds the namespace, by what both say."""

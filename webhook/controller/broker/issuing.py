@@ -11,15 +11,15 @@ from typing import Any, Final, NamedTuple
 
 from sidecar.secret import Secret
 from webhook.certificates.signing import read_certificates
+from webhook.controller.access.cluster_secret import read_for
+from webhook.controller.access.opening import Bearer, Login
 from webhook.controller.broker.bearer import read_end
-from webhook.controller.broker.cluster_secret import read_for
 from webhook.controller.broker.flights import Flights
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.minting import TENANT_ANNOTATION, Minted, Order, mint
-from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reviews import Identity
-from webhook.controller.members.opening import Bearer, Login
 from webhook.resources.clusters import Cluster, SecretRef, TokenRequest
 from webhook.resources.conditions import now_text
 from webhook.resources.meta import read_meta
@@ -58,7 +58,7 @@ class Issuing:
 
     def __init__(
         self,
-        objects: Objects,
+        objects: HomeObjects,
         members: MemberConnections,
         namespace: str,
         clock: Callable[[], float] = time.time,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
+from webhook.controller.access.opening import Login, locate, open_member
 from webhook.controller.broker.crowd import Crowd
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.threads import Threads
-from webhook.controller.members.opening import Login, find_address, open_member
 from webhook.kube import Kube, KubeError
 from webhook.resources.clusters import Cluster
 
@@ -87,7 +87,7 @@ class MemberConnections:
 
 
 def _open(member: _Member, cluster: Cluster, version: str, login: Login) -> Kube:
-    address = find_address(cluster)
+    address = locate(cluster)
     key = (address, version)
     if member.kube is not None and member.key == key:
         return member.kube

@@ -9,11 +9,11 @@ from typing import Final
 
 from aiohttp import web
 
+from webhook.controller.broker.answering import Answering
 from webhook.controller.broker.granting import Granting
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.issuing import Issuing
 from webhook.controller.broker.member_connections import MemberConnections
-from webhook.controller.broker.objects import Objects
-from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.publishing import Publisher
 from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
@@ -33,7 +33,7 @@ def mount_broker(application: web.Application, world: World) -> None:
     """Its pages, and what it does beside them while the server runs."""
     settings = world.settings
     threads = Threads("broker", _THREADS)
-    objects = Objects(world.kube, threads)
+    objects = HomeObjects(world.kube, threads)
     members = MemberConnections()
     reports = Reports()
     trust = Trust(settings.sidecar_images, settings.token_audiences, settings.address)
@@ -43,7 +43,7 @@ def mount_broker(application: web.Application, world: World) -> None:
         stored = world.policies.get(f"{namespace}/{POLICY}")
         return stored.revision if stored else ""
 
-    Pages(
+    Answering(
         Reviews(world.kube, threads),
         granting,
         Issuing(objects, members, settings.namespace),

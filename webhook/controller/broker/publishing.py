@@ -12,8 +12,8 @@ from typing import Final
 
 from sidecar.log import log_event
 from webhook.controller.broker.counts import frame_report, group_reports
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.map_names import SHARDS
-from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.reports import Known, Reports
 from webhook.controller.broker.status_maps import StatusMaps
 from webhook.controller.broker.threads import Threads
@@ -40,7 +40,7 @@ class Publisher:
         self,
         maps: StatusMaps,
         threads: Threads,
-        objects: Objects,
+        objects: HomeObjects,
         reports: Reports,
         find_revision: Callable[[str], str],
         identity: str,

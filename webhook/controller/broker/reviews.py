@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from webhook.controller.broker.bearer import Bearer, read_bearer
+from webhook.controller.broker.bearer import Claimed, read_bearer
 from webhook.controller.broker.flights import Flights
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.threads import Threads
@@ -70,7 +70,7 @@ class Reviews:
             raise RefusedError("token", f"the token is none that opens {BROKER_AUDIENCE} here")
         return judged.identity
 
-    async def _judge(self, token: str, bearer: Bearer) -> _Judged:
+    async def _judge(self, token: str, bearer: Claimed) -> _Judged:
         now = self._clock()
 
         def ask() -> _Judged:
@@ -87,7 +87,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def review(kube: Kube, token: str, bearer: Bearer) -> Identity | None:
+def review(kube: Kube, token: str, bearer: Claimed) -> Identity | None:
     """Ask the API server; None unless all that it says is what the token says."""
     spec = {"token": token, "audiences": [BROKER_AUDIENCE]}
     body = {
@@ -99,7 +99,7 @@ def review(kube: Kube, token: str, bearer: Bearer) -> Identity | None:
     return read_review(mapping(answer.document.get("status")), bearer)
 
 
-def read_review(status: RawDocument, bearer: Bearer) -> Identity | None:
+def read_review(status: RawDocument, bearer: Claimed) -> Identity | None:
     """An API server that knows no audiences names none: it takes any token for ours."""
     user = mapping(status.get("user"))
     extra = mapping(user.get("extra"))

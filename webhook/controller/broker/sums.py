@@ -39,7 +39,7 @@ def says(text: str, told: Mapping[str, object]) -> bool:
     return {key: value for key, value in found.items() if key != "time"} == told
 
 
-def describe(counts: Mapping[str, Count], generation: int) -> Condition:
+def describe_sidecars(counts: Mapping[str, Count], generation: int) -> Condition:
     """The condition of a Tenant, by its namespaces."""
     count = add_up(counts)
     if not count.total:

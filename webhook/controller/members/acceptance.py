@@ -4,13 +4,11 @@ Must not fetch: what was found out is given. What is not known keeps what was ju
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sidecar.policy.audiences import plain_audience
-from webhook.controller.members.opening import Login
-from webhook.resources.clusters import Audience, Cluster, SecretRef, TokenRequest
-
-PROFILE: Final = "mca.io/cluster-profile"
+from webhook.controller.access.opening import Login
+from webhook.resources.clusters import PROFILE, Audience, Cluster, SecretRef, TokenRequest
 
 
 class Proof(NamedTuple):
@@ -25,12 +23,11 @@ class Held(NamedTuple):
 
     login: Login | None = None
     tenant: str = ""  # whose it is; a tenant's own credential only
-    names_place: bool = False  # a kubeconfig of this very server and CA
     reason: str = ""
     problem: str = ""
 
 
-class Verdict(NamedTuple):
+class Acceptance(NamedTuple):
     """`usable` None: nobody could say; `reason` is stable."""
 
     usable: bool | None
@@ -38,7 +35,7 @@ class Verdict(NamedTuple):
     message: str
 
 
-class Surroundings(NamedTuple):
+class Neighbourhood(NamedTuple):
     """What a Cluster is judged beside: the others, and what admins and profiles say."""
 
     others: tuple[Cluster, ...] = ()
@@ -47,12 +44,12 @@ class Surroundings(NamedTuple):
 
 
 def judge(
-    cluster: Cluster, around: Surroundings, proof: Proof | None, held: Held | None
-) -> Verdict:
+    cluster: Cluster, around: Neighbourhood, proof: Proof | None, held: Held | None
+) -> Acceptance:
     """The first thing that speaks against it. `proof` is of its audience, `held` of its Secret."""
     if around.profile_gone:
         named = cluster.meta.annotations.get(PROFILE, "")
-        return Verdict(
+        return Acceptance(
             False, "ProfileGone", f"the ClusterProfile {named} that it came from is not there"
         )
     if isinstance(cluster.credentials, Audience):
@@ -61,21 +58,21 @@ def judge(
     objection = next(_object_to_secret(cluster, around, held), None)
     if objection is not None:
         return objection
-    return Verdict(True, "SecretUsable", f"its credential is in the Secret {cluster.secret}")
+    return Acceptance(True, "SecretUsable", f"its credential is in the Secret {cluster.secret}")
 
 
-def may_prove(cluster: Cluster, around: Surroundings) -> bool:
+def may_prove(cluster: Cluster, around: Neighbourhood) -> bool:
     """Whether a token with its audience may be asked for at all."""
     return isinstance(cluster.credentials, Audience) and not any(
         _object_to_audience(cluster, around)
     )
 
 
-def _object_to_audience(cluster: Cluster, around: Surroundings) -> Iterator[Verdict]:
+def _object_to_audience(cluster: Cluster, around: Neighbourhood) -> Iterator[Acceptance]:
     audience = cluster.audience
     named = isinstance(cluster.credentials, Audience) and cluster.credentials.name
     if named and audience not in around.listed:
-        yield Verdict(
+        yield Acceptance(
             False,
             "AudienceNotListed",
             f"the audience {audience} is not listed by the admins of MCA: leave the name out for "
@@ -84,7 +81,7 @@ def _object_to_audience(cluster: Cluster, around: Surroundings) -> Iterator[Verd
     plain = plain_audience(audience)
     for other in _list_before(cluster, around.others):
         if other.audience and plain_audience(other.audience) == plain:
-            yield Verdict(
+            yield Acceptance(
                 False,
                 "AudienceTaken",
                 f"Cluster {other.name} has the audience {audience} already: a token for one would "
@@ -92,57 +89,49 @@ def _object_to_audience(cluster: Cluster, around: Surroundings) -> Iterator[Verd
             )
 
 
-def _judge_proof(cluster: Cluster, proof: Proof | None) -> Verdict:
+def _judge_proof(cluster: Cluster, proof: Proof | None) -> Acceptance:
     if proof is None or proof.opens is None:
         problem = proof.problem if proof else "it was not tried yet"
-        return Verdict(
+        return Acceptance(
             None, "AudienceUnproven", f"whether its tokens open home is not known: {problem}"
         )
     if proof.opens:
-        return Verdict(
+        return Acceptance(
             False,
             "AudienceOpensHome",
             f"home's API server takes tokens with the audience {cluster.audience}: the member "
             "could act at home with them; leave the name out for one of its own",
         )
-    return Verdict(
+    return Acceptance(
         True, "AudienceProven", f"tokens with the audience {cluster.audience} do not open home"
     )
 
 
 def _object_to_secret(
-    cluster: Cluster, around: Surroundings, held: Held | None
-) -> Iterator[Verdict]:
+    cluster: Cluster, around: Neighbourhood, held: Held | None
+) -> Iterator[Acceptance]:
     secret = cluster.secret
     if held is None:
-        yield Verdict(None, "SecretUnknown", f"the Secret {secret} could not be read")
+        yield Acceptance(None, "SecretUnknown", f"the Secret {secret} could not be read")
         return
     if held.login is None:
-        yield Verdict(False, held.reason, held.problem)
+        yield Acceptance(False, held.reason, held.problem)
     if isinstance(cluster.credentials, SecretRef) and not held.tenant:
-        yield Verdict(
+        yield Acceptance(
             False,
             "SecretOfNobody",
             f"the Secret {secret} serves one tenant, and its annotation mca.io/tenant names none",
         )
     if isinstance(cluster.credentials, TokenRequest) and held.tenant:
-        yield Verdict(
+        yield Acceptance(
             False,
             "SecretOfTenant",
             f"the Secret {secret} is the tenant {held.tenant}'s own, by its annotation "
             "mca.io/tenant: tokens are minted by one of MCA's",
         )
-    if PROFILE in cluster.meta.annotations and not held.names_place:
-        yield Verdict(
-            False,
-            "SecretNamesNoServer",
-            f"where the cluster is comes from a ClusterProfile, so the Secret {secret} must say "
-            "where it belongs: keep a kubeconfig with this server and CA in it, without a "
-            "tlsServerName",
-        )
     for other in _list_before(cluster, around.others):
         if other.secret == secret:
-            yield Verdict(
+            yield Acceptance(
                 False,
                 "SecretShared",
                 f"Cluster {other.name} has the Secret {secret} already: what is shown to one "

@@ -4,8 +4,6 @@ Also the proof that such a token does not open home. Must not hand a credential 
 decide whether a Cluster may be used.
 """
 
-import base64
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -13,32 +11,26 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-import yaml
-
 from sidecar.secret import Secret
-from webhook.controller.broker.cluster_secret import read_for
-from webhook.controller.members.acceptance import Held, Proof
-from webhook.controller.members.opening import (
+from webhook.controller.access.cluster_secret import read_for
+from webhook.controller.access.opening import (
     Bearer,
     ClientCertificate,
     Login,
-    find_address,
+    locate,
     open_member,
 )
+from webhook.controller.members.acceptance import Held, Proof
 from webhook.install.names import CONTROLLER
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.clusters import Cluster
-from webhook.resources.meta import documents, mapping, read_meta, texts
+from webhook.resources.meta import read_meta
 from webhook.resources.names import LABEL_TENANT
 
 _CALL_S: Final = 5.0
 _TOKEN_S: Final = 3600
 # What is left of a token's life when the next is asked for.
 _RENEW_AT: Final = 2 / 3
-_KUBECONFIG: Final = "kubeconfig"
-_CERTIFICATE: Final = re.compile(
-    rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]++)-----END CERTIFICATE-----"
-)
 
 
 class _Issued(NamedTuple):
@@ -67,7 +59,7 @@ class MemberAccess:
         if cluster is None or not cluster.accepted:
             what = "is not usable" if cluster else "is not there"
             raise KubeError(0, "", f"Cluster {name} {what}: kubectl describe cluster {name}")
-        kube = open_member(find_address(cluster), self.find_login(cluster))
+        kube = open_member(locate(cluster), self.find_login(cluster))
         return kube.writing_while(self.leads)
 
     def find_login(self, cluster: Cluster) -> Login:
@@ -140,24 +132,4 @@ def _read_held(document: RawDocument, cluster: Cluster, named: str) -> Held:
     if not isinstance(found, Bearer | ClientCertificate):
         return Held(reason="SecretInvalid", problem=f"{named}: {'; '.join(found)}")
     tenant = read_meta(document).annotations.get(LABEL_TENANT, "")
-    return Held(found, tenant, names_place=_names_place(texts(document.get("data")), cluster))
-
-
-def _names_place(data: dict[str, str], cluster: Cluster) -> bool:
-    """Whether a kubeconfig names the Cluster's CA, too; its server was held against it already.
-
-    Who answers there with another CA, or under another name, would be shown the credential.
-    """
-    if _KUBECONFIG not in data or cluster.tls_server_name:
-        return False
-    document = mapping(yaml.safe_load(base64.b64decode(data[_KUBECONFIG])))
-    named = [mapping(each.get("cluster")) for each in documents(document.get("clusters"))]
-    bundles = [str(each.get("certificate-authority-data") or "") for each in named]
-    return bool(bundles) and all(
-        _list_certificates(base64.b64decode(bundle)) == _list_certificates(cluster.pem)
-        for bundle in bundles
-    )
-
-
-def _list_certificates(pem: bytes) -> set[bytes]:
-    return {b"".join(found.split()) for found in _CERTIFICATE.findall(pem)}
+    return Held(found, tenant)

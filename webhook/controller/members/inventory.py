@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from webhook.controller.members.acceptance import PROFILE
 from webhook.controller.members.profiles import Profile, build_cluster, build_place
 from webhook.kube import Kube, KubeError
-from webhook.resources.clusters import Cluster
+from webhook.resources.clusters import PROFILE, Cluster
 from webhook.resources.meta import Invalid, Meta
 from webhook.resources.names import CLUSTERS_PATH, object_path
 

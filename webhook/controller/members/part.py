@@ -12,13 +12,13 @@ from prometheus_client import Gauge
 from webhook.controller.engine.events import Recorder, Regarding
 from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.world import Kept, World
-from webhook.controller.members.acceptance import PROFILE, Surroundings
+from webhook.controller.members.acceptance import Neighbourhood
 from webhook.controller.members.credentials import MemberAccess
 from webhook.controller.members.inventory import Inventory
+from webhook.controller.members.looking import Looking
 from webhook.controller.members.profiles import API, KIND, Profile, find_path, parse_profile
-from webhook.controller.members.reconciling import Members
 from webhook.kube import RawDocument
-from webhook.resources.clusters import Cluster
+from webhook.resources.clusters import PROFILE, Cluster
 from webhook.resources.conditions import Condition, read_conditions
 from webhook.resources.meta import Invalid, Meta
 from webhook.resources.names import API_VERSION
@@ -51,7 +51,7 @@ def build_parts(world: World) -> list[Part]:
     for kind in ("Accepted", "Ready", "Enforced"):
         for status in ("True", "False"):
             ready.labels(kind, status).set_function(partial(_count, world, kind, status == "True"))
-    members = Members(
+    members = Looking(
         writer=world.writer,
         access=open_access(world),
         find=world.clusters.get,
@@ -116,13 +116,13 @@ def _find_profile(profiles: Profiles, key: str) -> Profile | Invalid | None:
     return None if store is None else store.get(key)
 
 
-def _surround(world: World, profiles: Profiles, cluster: Cluster) -> Surroundings:
+def _surround(world: World, profiles: Profiles, cluster: Cluster) -> Neighbourhood:
     values = (kept.value for _, kept in world.clusters.items())
     others = tuple(value for value in values if isinstance(value, Cluster))
     named = cluster.meta.annotations.get(PROFILE, "")
     # Whoever stops to list a namespace leaves what came from it as it is.
     gone = named.partition("/")[0] in profiles and _find_profile(profiles, named) is None
-    return Surroundings(others, world.settings.member_audiences, gone)
+    return Neighbourhood(others, world.settings.member_audiences, gone)
 
 
 def _count(world: World, kind: str, wanted: bool) -> float:

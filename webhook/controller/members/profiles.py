@@ -7,8 +7,7 @@ there is, and admins say what it is trusted with. Must not write.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from webhook.controller.members.acceptance import PROFILE
-from webhook.resources.clusters import parse_cluster
+from webhook.resources.clusters import PROFILE, parse_cluster
 from webhook.resources.meta import Invalid, Meta, RawDocument, documents, mapping, read_meta
 from webhook.resources.names import API_VERSION
 

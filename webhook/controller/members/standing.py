@@ -6,8 +6,8 @@ Must not look itself, nor write.
 from dataclasses import dataclass
 from typing import Final
 
-from webhook.controller.members.acceptance import Held, Proof, Verdict
-from webhook.controller.members.opening import Login
+from webhook.controller.access.opening import Login
+from webhook.controller.members.acceptance import Acceptance, Held, Proof
 from webhook.controller.members.probing import Answered, Failed, Mark
 from webhook.enforcement.guarded import Lack
 from webhook.kube import Kube
@@ -59,7 +59,7 @@ def begin(cluster: Cluster, document: RawDocument) -> Standing:
     return standing
 
 
-def describe_acceptance(cluster: Cluster, verdict: Verdict, document: RawDocument) -> Condition:
+def describe_acceptance(cluster: Cluster, verdict: Acceptance, document: RawDocument) -> Condition:
     """What is not known stays as it was judged of the same generation."""
     generation = cluster.meta.generation
     before = read_conditions(document).get(ACCEPTED)

@@ -23,8 +23,8 @@ from webhook.cli.cluster.member_objects import (
     build_token_secret,
     build_tokens,
 )
-from webhook.controller.broker.cluster_secret import read_credentials
-from webhook.controller.members.opening import Bearer
+from webhook.controller.access.cluster_secret import read_credentials
+from webhook.controller.access.opening import Bearer
 from webhook.resources.clusters import Cluster, parse_cluster
 from webhook.resources.meta import Meta
 

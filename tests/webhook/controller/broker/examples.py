@@ -1,4 +1,4 @@
-"""Objects as an API server has them, and tokens as it makes them, but for the signature.
+"""HomeObjects as an API server has them, and tokens as it makes them, but for the signature.
 
 Owns good ones. Must not know what the broker says of them.
 """

@@ -21,8 +21,8 @@ from webhook.controller.broker.grants import (
     find_tenant_name,
     judge_boundary,
     judge_cluster,
+    judge_holder,
     judge_pod,
-    judge_tenant,
 )
 from webhook.controller.broker.refusals import RefusedError
 from webhook.resources.tenants import Tenant, parse_tenant
@@ -143,7 +143,7 @@ def test_only_an_enforced_namespace_is_a_boundary() -> None:
 def test_the_tenant_is_the_one_that_holds_the_namespace() -> None:
     assert find_tenant_name(make_namespace()) == "acme"
     assert find_tenant_name(make_namespace(labels=None)) == ""
-    assert judge_tenant(make_namespace(), make_tenant(), "mca-system").name == "acme"
+    assert judge_holder(make_namespace(), make_tenant(), "mca-system").name == "acme"
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_the_tenant_is_the_one_that_holds_the_namespace() -> None:
     ],
 )
 def test_any_other_is_none(namespace: Raw, tenant: Raw | None, rule: str) -> None:
-    assert refused(lambda: judge_tenant(namespace, tenant, "mca-system")) == rule
+    assert refused(lambda: judge_holder(namespace, tenant, "mca-system")) == rule
 
 
 def test_no_tenant_holds_a_system_namespace() -> None:
     tenant = make_tenant(namespaces={"names": ["mca-system"]})
     namespace = make_namespace(name="mca-system")
-    assert refused(lambda: judge_tenant(namespace, tenant, "mca-system")) == "tenant"
+    assert refused(lambda: judge_holder(namespace, tenant, "mca-system")) == "tenant"
 
 
 def tenant(**spec: Any) -> Tenant:

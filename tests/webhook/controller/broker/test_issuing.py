@@ -26,9 +26,9 @@ from tests.webhook.controller.broker.examples import (
     make_tenant,
     sign,
 )
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.issuing import Issued, Issuing
 from webhook.controller.broker.member_connections import MemberConnections
-from webhook.controller.broker.objects import Objects
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.threads import Threads
 from webhook.kube import KubeError, open_server
@@ -112,7 +112,7 @@ async def opened() -> AsyncIterator[Case]:
         kube = open_server(home.url, home.authority.pem, token="controller")
         threads = Threads("home", 2)
         members = MemberConnections()
-        objects = Objects(kube, threads)
+        objects = HomeObjects(kube, threads)
         case = Case(home, member, Issuing(objects, members, "mca-system", lambda: case.now))
         home.script = member.script = case.answer
         case.objects["/api/v1/namespaces/kube-system"] = {"metadata": {"uid": "home-uid"}}

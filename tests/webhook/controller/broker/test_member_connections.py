@@ -10,9 +10,9 @@ import pytest
 from sidecar.secret import Secret
 from tests.scripted_server import Connection, ScriptedServer, answer_all
 from tests.webhook.controller.broker.examples import encode, make_cluster
+from webhook.controller.access.opening import Bearer
 from webhook.controller.broker.member_connections import MemberConnections
 from webhook.controller.broker.refusals import RefusedError
-from webhook.controller.members.opening import Bearer
 from webhook.kube import Kube, KubeError
 from webhook.resources.clusters import Cluster, parse_cluster
 

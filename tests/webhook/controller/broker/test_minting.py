@@ -12,9 +12,9 @@ import pytest
 from sidecar.secret import Secret
 from tests.scripted_server import Connection, ScriptedServer
 from tests.webhook.controller.broker.examples import sign
+from webhook.controller.access.opening import Bearer, Location, open_member
 from webhook.controller.broker.minting import Minted, Order, mint
 from webhook.controller.broker.refusals import RefusedError
-from webhook.controller.members.opening import Address, Bearer, open_member
 from webhook.kube import Kube, KubeError
 
 ORDER = Order("team-a", "app", "acme", "tenant-uid", "eu-1", "home-uid", 3600)
@@ -62,7 +62,7 @@ def member(*answers: bytes) -> Iterator[Member]:
 
     with ScriptedServer(run) as server:
         login = Bearer(Secret(b"registered"))
-        kube = open_member(Address(server.url, server.authority.pem), login)
+        kube = open_member(Location(server.url, server.authority.pem), login)
         yield Member(server, kube)
         kube.close()
 
@@ -202,7 +202,7 @@ def test_an_answer_that_drips_is_cut_off() -> None:
             time.sleep(0.02)
 
     with ScriptedServer(drip) as server:
-        address = Address(server.url, server.authority.pem)
+        address = Location(server.url, server.authority.pem)
         kube = open_member(address, Bearer(Secret(b"registered")))
         with pytest.raises(KubeError, match="did not come in time"):
             kube.request("GET", "/a", timeout_s=0.3)

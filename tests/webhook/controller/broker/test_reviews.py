@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.broker.examples import IDENTITY
-from webhook.controller.broker.bearer import Bearer
+from webhook.controller.broker.bearer import Claimed
 from webhook.controller.broker.reviews import read_review
 
-BEARER = Bearer(*IDENTITY, expires=1e10)
+BEARER = Claimed(*IDENTITY, expires=1e10)
 POD_NAME, POD_UID = (f"authentication.kubernetes.io/pod-{part}" for part in ("name", "uid"))
 USER = {
     "username": "system:serviceaccount:team-a:app",

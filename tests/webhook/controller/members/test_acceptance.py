@@ -5,22 +5,28 @@ import base64
 import pytest
 
 from sidecar.secret import Secret
+from webhook.controller.access.opening import Bearer
 from webhook.controller.members.acceptance import (
-    PROFILE,
+    Acceptance,
     Held,
+    Neighbourhood,
     Proof,
-    Surroundings,
-    Verdict,
     judge,
     may_prove,
 )
-from webhook.controller.members.opening import Bearer
-from webhook.resources.clusters import Audience, Cluster, Credentials, SecretRef, TokenRequest
+from webhook.resources.clusters import (
+    PROFILE,
+    Audience,
+    Cluster,
+    Credentials,
+    SecretRef,
+    TokenRequest,
+)
 from webhook.resources.meta import Meta
 
 CA = base64.b64encode(b"pem").decode()
 CLOSED = Proof(opens=False)
-LOGIN = Held(Bearer(Secret(b"t")), names_place=True)
+LOGIN = Held(Bearer(Secret(b"t")))
 
 
 def make(
@@ -40,11 +46,11 @@ def make(
     )
 
 
-def reason(verdict: Verdict) -> tuple[bool | None, str]:
+def reason(verdict: Acceptance) -> tuple[bool | None, str]:
     return verdict.usable, verdict.reason
 
 
-NOBODY = Surroundings()
+NOBODY = Neighbourhood()
 
 
 def test_an_audience_of_its_own_is_proven() -> None:
@@ -72,7 +78,7 @@ def test_a_named_audience_must_be_listed() -> None:
     refused = judge(named, NOBODY, CLOSED, None)
     assert reason(refused) == (False, "AudienceNotListed")
     assert not may_prove(named, NOBODY)
-    listed = Surroundings(listed=frozenset({"https://eu-1.example.com"}))
+    listed = Neighbourhood(listed=frozenset({"https://eu-1.example.com"}))
     assert reason(judge(named, listed, CLOSED, None)) == (True, "AudienceProven")
     assert may_prove(named, listed)
     assert not may_prove(make(credentials=SecretRef("s")), listed)
@@ -82,7 +88,7 @@ def test_a_named_audience_must_be_listed() -> None:
 def test_of_two_with_one_audience_the_first_keeps_it(spelled: str) -> None:
     listed = frozenset({"https://eu.example.com", spelled})
     one, two = make("a", Audience("https://eu.example.com")), make("b", Audience(spelled))
-    around = Surroundings(listed=listed)
+    around = Neighbourhood(listed=listed)
     assert judge(one, around._replace(others=(one, two)), CLOSED, None).usable
     taken = judge(two, around._replace(others=(one, two)), CLOSED, None)
     assert reason(taken) == (False, "AudienceTaken")
@@ -98,7 +104,7 @@ def test_what_a_secret_holds() -> None:
     assert reason(judge(minted, NOBODY, None, LOGIN)) == (True, "SecretUsable")
     assert reason(judge(minted, NOBODY, None, None)) == (None, "SecretUnknown")
     missing = Held(reason="SecretMissing", problem="there is no Secret mca-system/s")
-    assert judge(minted, NOBODY, None, missing) == Verdict(
+    assert judge(minted, NOBODY, None, missing) == Acceptance(
         False, "SecretMissing", "there is no Secret mca-system/s"
     )
 
@@ -117,20 +123,13 @@ def test_a_tenants_own_credential_mints_no_tokens() -> None:
 
 def test_one_secret_serves_one_cluster() -> None:
     one, two = make("a", TokenRequest("s")), make("b", TokenRequest("s"))
-    around = Surroundings((one, two, make("c")))
+    around = Neighbourhood((one, two, make("c")))
     assert judge(one, around, None, LOGIN).usable
     assert reason(judge(two, around, None, LOGIN)) == (False, "SecretShared")
 
 
-def test_a_profile_cannot_lead_a_credential_astray() -> None:
-    moved = make(credentials=TokenRequest("s"), profile="fleet/eu-1")
-    assert judge(moved, NOBODY, None, LOGIN).usable
-    astray = judge(moved, NOBODY, None, LOGIN._replace(names_place=False))
-    assert reason(astray) == (False, "SecretNamesNoServer")
-
-
 def test_a_profile_that_is_gone_ends_its_cluster() -> None:
-    gone = Surroundings(profile_gone=True)
+    gone = Neighbourhood(profile_gone=True)
     verdict = judge(make(profile="fleet/eu-1"), gone, CLOSED, None)
     assert reason(verdict) == (False, "ProfileGone")
     assert "fleet/eu-1" in verdict.message

@@ -8,11 +8,9 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.controlplane.control_plane import ISSUER
-from webhook.cli.cluster.home_objects import render_kubeconfig
 from webhook.controller.members.credentials import MemberAccess
-from webhook.controller.members.opening import Bearer
 from webhook.install.names import CONTROLLER
-from webhook.kube import Kube, KubeError, open_kubeconfig, open_server
+from webhook.kube import Kube, KubeError, open_kubeconfig
 from webhook.resources.clusters import Audience, Cluster, Credentials, SecretRef
 from webhook.resources.meta import Meta
 
@@ -96,7 +94,7 @@ def test_secrets(control_plane: ControlPlane, kube: Kube) -> None:
     }
     control_plane.create(SECRETS, secret)
     held = found.read_held(cluster)
-    assert (held.login is not None, held.tenant, held.names_place) == (True, "acme", False)
+    assert (held.login is not None, held.tenant) == (True, "acme")
     member = found.open("eu")
     assert member.request("GET", "/version").document["gitVersion"].startswith("v1.")
     member.close()
@@ -106,54 +104,3 @@ def test_secrets(control_plane: ControlPlane, kube: Kube) -> None:
     assert held.reason == "SecretInvalid"
     assert token not in held.problem
     control_plane.request("DELETE", f"{SECRETS}/stored")
-
-
-def test_a_kubeconfig_names_the_place_only_with_this_ca(
-    control_plane: ControlPlane, kube: Kube
-) -> None:
-    """A ClusterProfile may say another CA, or another name, for the same server."""
-    cluster = make(control_plane, SecretRef("placed"))
-    other = cluster.ca_bundle[:-8]
-    for bundle, changed, expected in (
-        (cluster.ca_bundle, cluster, True),
-        (cluster.ca_bundle, cluster._replace(tls_server_name="evil.example.com"), False),
-        (cluster.ca_bundle, cluster._replace(ca_bundle=encode("no certificate")), False),
-        (other, cluster, False),
-        ("", cluster, False),
-    ):
-        text = render_kubeconfig(control_plane.url, bundle, "a.b.c")
-        control_plane.create(
-            SECRETS,
-            {
-                "metadata": {"name": "placed"},
-                "type": "mca.io/cluster-credentials",
-                "data": {"kubeconfig": encode(text)},
-            },
-        )
-        held = access(kube).read_held(changed)
-        assert held.login is not None, held
-        assert held.names_place is expected
-        control_plane.request("DELETE", f"{SECRETS}/placed")
-
-
-def encode(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def test_who_may_not_read_it_says_so(control_plane: ControlPlane) -> None:
-    nobody = open_server(
-        control_plane.url, control_plane.ca_pem, token=control_plane.tokens["nobody"]
-    )
-    cluster = make(control_plane, SecretRef("stored"))
-    held = access(nobody, cluster).read_held(cluster)
-    assert held.reason == "SecretForbidden"
-    assert not isinstance(held.login, Bearer)
-    nobody.close()
-
-
-def test_who_is_not_there_is_no_verdict(control_plane: ControlPlane) -> None:
-    gone = open_server("https://127.0.0.1:1", control_plane.ca_pem, token="t")
-    with pytest.raises(KubeError):
-        access(gone).read_held(make(control_plane, SecretRef("stored")))
-    assert access(gone).prove("a").opens is None
-    gone.close()

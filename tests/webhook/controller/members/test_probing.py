@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.secret import Secret
 from tests.scripted_server import Connection, Request, ScriptedServer, answer_all
-from webhook.controller.members.opening import Address, Bearer, open_member
+from webhook.controller.access.opening import Bearer, Location, open_member
 from webhook.controller.members.probing import (
     Answered,
     Failed,
@@ -46,7 +46,7 @@ def member() -> Iterator[Callable[[Answer], Kube]]:
 
         server = ScriptedServer(run)
         server.__enter__()
-        address = Address(server.url, server.authority.pem)
+        address = Location(server.url, server.authority.pem)
         kube = open_member(address, Bearer(Secret(b"t0ps3cret")))
         opened.append((kube, server))
         return kube
@@ -101,7 +101,7 @@ def test_it_does_not_answer_as_it_should(member: Any, answer: Any, reason: str) 
 
 def test_what_is_no_http_is_not_repeated() -> None:
     with ScriptedServer(answer_all(b"220 t0ps3cret of a mail server\r\n\r\n")) as server:
-        kube = open_member(Address(server.url, server.authority.pem), Bearer(Secret(b"t")))
+        kube = open_member(Location(server.url, server.authority.pem), Bearer(Secret(b"t")))
         found = probe(kube)
         kube.close()
     assert isinstance(found, Failed)
@@ -110,7 +110,7 @@ def test_what_is_no_http_is_not_repeated() -> None:
 
 def test_nobody_is_there() -> None:
     with ScriptedServer() as server:
-        address = Address(server.url, server.authority.pem)
+        address = Location(server.url, server.authority.pem)
     found = probe(open_member(address, Bearer(Secret(b"t"))))
     assert isinstance(found, Failed)
     assert found.reason == "Unreachable"
@@ -120,7 +120,7 @@ def test_a_redirection_is_not_followed() -> None:
     with ScriptedServer() as other:
         moved = f"HTTP/1.1 307 x\r\nLocation: {other.url}/version\r\nContent-Length: 0\r\n\r\n"
         with ScriptedServer(answer_all(moved.encode())) as server:
-            kube = open_member(Address(server.url, server.authority.pem), Bearer(Secret(b"t")))
+            kube = open_member(Location(server.url, server.authority.pem), Bearer(Secret(b"t")))
             assert isinstance(probe(kube), Failed)
             kube.close()
         assert other.connections == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhook.controller.members.acceptance import Verdict
+from webhook.controller.members.acceptance import Acceptance
 from webhook.controller.members.probing import Answered, Failed
 from webhook.controller.members.standing import (
     begin,
@@ -27,8 +27,8 @@ CLUSTER = Cluster(
     base64.b64encode(b"x").decode(),
     Audience(),
 )
-USABLE = Verdict(True, "AudienceProven", "")
-UNKNOWN = Verdict(None, "AudienceUnproven", "")
+USABLE = Acceptance(True, "AudienceProven", "")
+UNKNOWN = Acceptance(None, "AudienceUnproven", "")
 ANSWERED, DOWN = Answered("v1.36.3", 12), Failed("Unreachable", "timed out")
 
 
@@ -47,7 +47,7 @@ def test_what_is_not_known_stays_as_it_was_judged() -> None:
     changed = stored(before._replace(observed_generation=1))
     assert describe_acceptance(CLUSTER, UNKNOWN, changed).status is None
     assert describe_acceptance(CLUSTER, UNKNOWN, {}).status is None
-    refused = Verdict(False, "AudienceOpensHome", "")
+    refused = Acceptance(False, "AudienceOpensHome", "")
     assert describe_acceptance(CLUSTER, refused, stored(before)).status is False
 
 

@@ -16,9 +16,9 @@ from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home
 from webhook.cli.cluster.home_objects import build_credential, render_kubeconfig
 from webhook.cli.cluster.identity import Home as HomeIdentity, name_secret
 from webhook.cli.install.paths import find_path
+from webhook.controller.access.opening import Bearer, Location, open_member
 from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.world import World
-from webhook.controller.members.opening import Address, Bearer, open_member
 from webhook.controller.tenants.members import Members
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
 from webhook.controller.tenants.rests import VISIT_BYTES, Rests
@@ -94,7 +94,7 @@ def answer_with(items: int) -> ScriptedServer:
 
 
 def visit(server: ScriptedServer) -> Kube:
-    return open_member(Address(server.url, server.authority.pem), Bearer(Secret(b"a.b.c")))
+    return open_member(Location(server.url, server.authority.pem), Bearer(Secret(b"a.b.c")))
 
 
 @pytest.mark.parametrize("items", [500, 20_000])

@@ -21,11 +21,11 @@ from tests.webhook.controller.broker.examples import (
     make_pod,
     sign,
 )
+from webhook.controller.broker.answering import Answering
 from webhook.controller.broker.granting import Granting
+from webhook.controller.broker.home_objects import HomeObjects
 from webhook.controller.broker.issuing import Issuing
 from webhook.controller.broker.member_connections import MemberConnections
-from webhook.controller.broker.objects import Objects
-from webhook.controller.broker.pages import Pages
 from webhook.controller.broker.reports import Reports
 from webhook.controller.broker.reviews import Reviews
 from webhook.controller.broker.tally import BrokerTally
@@ -77,8 +77,8 @@ async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[B
     with ScriptedServer(script) as home:
         kube = open_server(home.url, home.authority.pem, token="controller")
         threads, registry, application = Threads("home", 4), CollectorRegistry(), web.Application()
-        objects, now = Objects(kube, threads), [0.0]
-        Pages(
+        objects, now = HomeObjects(kube, threads), [0.0]
+        Answering(
             Reviews(kube, threads, lambda: time.time() + now[0]),
             Granting(objects, TRUST, "mca-system"),
             Issuing(objects, MemberConnections(), "mca-system"),

@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives import serialization
 from sidecar.secret import Secret
 from tests.controlplane import ControlPlane
 from tests.controlplane.certificates import Authority
-from webhook.controller.members.opening import (
-    Address,
+from webhook.controller.access.opening import (
     Bearer,
     ClientCertificate,
+    Location,
     Login,
-    find_address,
+    locate,
     open_member,
 )
 from webhook.kube import KubeError
@@ -26,7 +26,7 @@ REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 PATH = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
-def who(address: Address, login: Login) -> str:
+def who(address: Location, login: Login) -> str:
     kube = open_member(address, login)
     try:
         return str(kube.request("POST", PATH, REVIEW).document["status"]["userInfo"]["username"])
@@ -51,7 +51,7 @@ def test_by_token_and_by_certificate(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     bundle = base64.b64encode(control_plane.ca_pem.encode()).decode()
     cluster = Cluster(Meta("eu-1"), control_plane.url, bundle, Audience())
-    address = find_address(cluster)
+    address = locate(cluster)
     assert who(address, admin(control_plane)) == "admin"
     before = set(os.listdir("/proc/self/fd"))
     assert who(address, certificate(control_plane)) == "member-test"
@@ -59,7 +59,7 @@ def test_by_token_and_by_certificate(
 
 
 def test_another_name_in_the_certificate(control_plane: ControlPlane) -> None:
-    address = Address(control_plane.url, control_plane.ca_pem, "kubernetes.default.svc")
+    address = Location(control_plane.url, control_plane.ca_pem, "kubernetes.default.svc")
     assert who(address, admin(control_plane)) == "admin"
     with pytest.raises(KubeError, match="certificate verify failed"):
         who(address._replace(tls_server_name="evil.example.com"), admin(control_plane))
@@ -68,7 +68,7 @@ def test_another_name_in_the_certificate(control_plane: ControlPlane) -> None:
 def test_another_ca_is_not_believed(control_plane: ControlPlane, tmp_path: Path) -> None:
     other = Authority(tmp_path, "other").pem
     with pytest.raises(KubeError, match="certificate verify failed"):
-        who(Address(control_plane.url, other), admin(control_plane))
+        who(Location(control_plane.url, other), admin(control_plane))
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_what_is_no_pem_is_said_without_showing_it(
     control_plane: ControlPlane, ca: str | None, key: str
 ) -> None:
     login = ClientCertificate(certificate(control_plane).certificate, Secret(key.encode()))
-    address = Address(control_plane.url, control_plane.ca_pem if ca is None else ca)
+    address = Location(control_plane.url, control_plane.ca_pem if ca is None else ca)
     with pytest.raises(KubeError, match="no PEM that fits") as caught:
         open_member(address, login)
     assert "c2VjcmV0" not in str(caught.value)
 
 
 def test_what_is_no_text_is_no_credential(control_plane: ControlPlane) -> None:
-    address = Address(control_plane.url, control_plane.ca_pem)
+    address = Location(control_plane.url, control_plane.ca_pem)
     for login in (Bearer(Secret(b"\xff")), ClientCertificate("", Secret(b"\xff"))):
         with pytest.raises(KubeError, match="no text"):
             open_member(address, login)
@@ -105,6 +105,6 @@ def test_an_encrypted_key_asks_nobody_for_its_password(control_plane: ControlPla
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(b"password"),
     )
-    address = Address(control_plane.url, control_plane.ca_pem)
+    address = Location(control_plane.url, control_plane.ca_pem)
     with pytest.raises(KubeError, match="no PEM that fits"):
         open_member(address, ClientCertificate(found.certificate, Secret(locked)))

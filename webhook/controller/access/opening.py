@@ -10,7 +10,7 @@ from webhook.kube import Kube, KubeError, open_server
 from webhook.resources.clusters import Cluster
 
 
-class Address(NamedTuple):
+class Location(NamedTuple):
     """Where a member is, and how it proves itself."""
 
     server: str
@@ -34,13 +34,13 @@ class ClientCertificate(NamedTuple):
 Login = Bearer | ClientCertificate
 
 
-def find_address(cluster: Cluster) -> Address:
+def locate(cluster: Cluster) -> Location:
     """That of a Cluster."""
     pem = cluster.pem.decode("ascii", errors="replace")
-    return Address(cluster.server, pem, cluster.tls_server_name)
+    return Location(cluster.server, pem, cluster.tls_server_name)
 
 
-def open_member(address: Address, login: Login) -> Kube:
+def open_member(location: Location, login: Login) -> Kube:
     """Close it in the end. KubeError: what is given cannot be used."""
     try:
         token = login.token.reveal().decode("ascii") if isinstance(login, Bearer) else ""
@@ -48,12 +48,12 @@ def open_member(address: Address, login: Login) -> Kube:
         if isinstance(login, ClientCertificate):
             pair = (login.certificate, login.key.reveal().decode("ascii"))
     except UnicodeDecodeError:
-        told = f"{address.server}: the credential is no text of letters, digits and signs"
+        told = f"{location.server}: the credential is no text of letters, digits and signs"
         raise KubeError(0, "", told) from None
     return open_server(
-        address.server,
-        address.ca_pem,
-        tls_server_name=address.tls_server_name,
+        location.server,
+        location.ca_pem,
+        tls_server_name=location.tls_server_name,
         token=token,
         certificate=pair,
     )

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from webhook.controller.access.opening import Bearer, Login, locate, open_member
 from webhook.controller.engine.world import Kept
-from webhook.controller.members.acceptance import Held, Surroundings, judge, may_prove
+from webhook.controller.members.acceptance import Held, Neighbourhood, judge, may_prove
 from webhook.controller.members.credentials import MemberAccess
-from webhook.controller.members.opening import Bearer, Login, find_address, open_member
 from webhook.controller.members.probing import Failed, fetch_guards, fetch_mark, judge_guards, probe
 from webhook.controller.members.standing import (
     Standing,
@@ -45,13 +45,13 @@ _SPREAD: Final = random.Random()  # noqa: S311 - spreads probes, keeps no secret
 
 
 @dataclass(slots=True)
-class Members:
+class Looking:
     """All of one home's. `find` reads the store, `surround` what a Cluster is judged beside."""
 
     writer: Kube
     access: MemberAccess
     find: Callable[[str], Kept[Cluster | Invalid] | None]
-    surround: Callable[[Cluster], Surroundings]
+    surround: Callable[[Cluster], Neighbourhood]
     probe_s: float
     tell: Callable[[Meta, tuple[Condition, ...], RawDocument], None]
     clock: Callable[[], float] = time.monotonic
@@ -149,7 +149,7 @@ class Members:
         login = self._find_login(cluster, standing)
         if standing.kube is None or standing.login != login:
             standing.close()
-            standing.kube, standing.login = open_member(find_address(cluster), login), login
+            standing.kube, standing.login = open_member(locate(cluster), login), login
         return standing.kube
 
     def _find_login(self, cluster: Cluster, standing: Standing) -> Login:

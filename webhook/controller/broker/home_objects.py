@@ -21,7 +21,7 @@ _NOT_FOUND: Final = 404
 _HOME: Final = "kube-system"
 
 
-class Objects:
+class HomeObjects:
     """Every read may raise KubeError; None: there is no such object."""
 
     def __init__(self, kube: Kube, threads: Threads) -> None:

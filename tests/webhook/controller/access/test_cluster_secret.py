@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.broker.examples import PEM, encode, make_cluster
-from webhook.controller.broker.cluster_secret import read_credentials, read_for, same_server
-from webhook.controller.members.opening import Bearer, ClientCertificate
+from webhook.controller.access.cluster_secret import read_credentials, read_for, same_server
+from webhook.controller.access.opening import Bearer, ClientCertificate
 from webhook.resources.clusters import Cluster, parse_cluster
 
 SERVER = "https://eu-1.example.com"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.broker.examples import encode
-from webhook.controller.broker.inline_kubeconfig import Inline, read_kubeconfig
+from webhook.controller.access.inline_kubeconfig import Inline, read_kubeconfig
 
 Raw = dict[str, Any]
 SECRET = "never-to-be-seen"

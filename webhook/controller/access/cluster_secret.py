@@ -10,10 +10,9 @@ import re
 from typing import Final
 
 from sidecar.secret import Secret
-from webhook.controller.broker.inline_kubeconfig import Inline, read_kubeconfig
-from webhook.controller.members.acceptance import PROFILE
-from webhook.controller.members.opening import Bearer, ClientCertificate, Login
-from webhook.resources.clusters import Cluster
+from webhook.controller.access.inline_kubeconfig import Inline, read_kubeconfig
+from webhook.controller.access.opening import Bearer, ClientCertificate, Login
+from webhook.resources.clusters import PROFILE, Cluster
 from webhook.resources.meta import RawDocument, mapping
 from webhook.resources.names import CREDENTIALS_TYPE
 

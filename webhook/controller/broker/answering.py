@@ -7,9 +7,7 @@ for anybody on the loop: reads at home and calls to members have threads.
 import asyncio
 import json
 import math
-import os
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -20,12 +18,13 @@ from webhook.controller.broker.bearer import read_token
 from webhook.controller.broker.crowd import Crowd
 from webhook.controller.broker.granting import Granting
 from webhook.controller.broker.issuing import Issuing
-from webhook.serving.rates import Rates
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reports import Reports, read_report
 from webhook.controller.broker.reviews import GOOD_S, Identity, Reviews
 from webhook.controller.broker.tally import BrokerTally
+from webhook.controller.engine.crew import describe
 from webhook.kube import KubeError
+from webhook.serving.rates import Rates
 
 _MAX_BODY: Final = 1024
 _BODY_S: Final = 3.0
@@ -44,7 +43,7 @@ class Limits:
         self.namespace = Rates(100, 2000)
 
 
-class Pages:
+class Answering:
     """POST /v1/credentials/<cluster> and POST /v1/reports."""
 
     def __init__(
@@ -88,7 +87,7 @@ class Pages:
                 told = f"{error.status} {error.message[:300]}"
                 refused = RefusedError("home", "the API server of home cannot be asked", told)
             except Exception as error:  # noqa: BLE001 - here errors become answers
-                refused = RefusedError("defect", "that is a defect", _locate(error))
+                refused = RefusedError("defect", "that is a defect", describe(error))
             else:
                 self._tally.count(name, "ok", time.perf_counter() - began)
                 return _respond(code, content, 0)
@@ -167,9 +166,3 @@ def _respond(code: int, content: bytes, retry_s: float) -> web.Response:
     # Sidecars ask rarely: a connection that is kept would be one that others lack.
     response.force_close()
     return response
-
-
-def _locate(error: Exception) -> str:
-    """What kind of failure, and where: its own text may hold what was sent."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"
