@@ -240,5 +240,5 @@ def test_one_of_two_clusters_dead_leaves_the_other_alone(
         for _ in range(20):
             started = time.monotonic()
             assert sidecar.request("GET", CONFIGMAPS).status == 200
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 3  # a name that is not found takes five
         assert sidecar.ask_admin("/readyz").status == 200

@@ -32,7 +32,7 @@ def test_a_member_that_does_not_tell_delays_one_call(
         for _ in range(5):
             started = time.monotonic()
             assert sidecar.request("GET", "/api/v1").json() == first.json()
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 2
         assert [line["cluster"] for line in sidecar.events("discovery_incomplete")] == ["west"]
 
 

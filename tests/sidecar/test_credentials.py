@@ -175,7 +175,7 @@ async def test_nobody_waits_twice_for_what_does_not_come(tmp_path: Path, lines: 
     assert 0.3 <= time.monotonic() - began < 2
     began = time.monotonic()
     assert not await credential.refresh(1)
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.3
     assert len(events(lines)) == 1
 
 

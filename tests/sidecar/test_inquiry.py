@@ -89,12 +89,12 @@ def test_an_answer_over_the_cap(scene: MemberScene) -> None:
 def test_an_answer_that_does_not_come(scene: MemberScene) -> None:
     def silent(connection: Connection) -> None:
         connection.read_request()
-        time.sleep(1)
+        time.sleep(2)
 
     with ScriptedServer(silent) as server:
         started = time.monotonic()
         told = ask(scene, scene.member(server), timeout_s=0.1)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.5
     assert isinstance(told, Denial)
     assert (told.reason, told.rule) == (Reason.TIMEOUT, "upstream/timeout")
 
