@@ -10,8 +10,7 @@ from typing import Final
 from webhook.cli.check.facts import Facts
 from webhook.cli.check.finding import Finding, Reporter, list_some
 from webhook.cli.check.installation import judge_endpoints, judge_pods
-from webhook.install.names import CONTROLLER
-from webhook.resources.names import BROKER_SERVICE, GROUP as API_GROUP, PLURALS
+from webhook.resources.names import BROKER_SERVICE, CONTROLLER, GROUP as API_GROUP, PLURALS
 
 GROUP: Final = "controller"
 # Another replica takes an abandoned Lease within its duration, and needs a moment.

@@ -29,9 +29,9 @@ from webhook.cli.install.objects_there import LISTS_OF_METADATA, METADATA_ONLY
 from webhook.cli.install.paths import find_path, name_object
 from webhook.enforcement.report import ROOT_CA, TOKEN_SECRET_TYPE
 from webhook.enforcement.stored_pod import has_sidecar
-from webhook.install.names import APP, CONTROLLER, OF_CONTROLLER, WEBHOOK
+from webhook.install.names import APP, OF_CONTROLLER, WEBHOOK
 from webhook.kube import Kube, KubeError
-from webhook.resources.names import BROKER_SERVICE, NAMESPACES_PATH, POLICY
+from webhook.resources.names import BROKER_SERVICE, CONTROLLER, NAMESPACES_PATH, POLICY
 
 # Several at a time: most of it is waiting.
 _AT_ONCE: Final = 8

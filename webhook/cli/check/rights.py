@@ -9,7 +9,8 @@ from typing import Final
 from webhook.admission.outcome import RawObject
 from webhook.cli.check.facts import Facts, Right
 from webhook.cli.check.finding import Finding, Reporter, UndecidedError, list_some
-from webhook.install.names import CONTROLLER, WEBHOOK
+from webhook.install.names import WEBHOOK
+from webhook.resources.names import CONTROLLER
 
 GROUP: Final = "rights"
 _ACCOUNTS: Final = (WEBHOOK, CONTROLLER)

@@ -11,8 +11,9 @@ from typing import Final
 from webhook.admission.outcome import RawObject
 from webhook.cli.install.readiness import read_earlier_images, read_sidecar_image
 from webhook.guards.reading import PODS_GUARD, UnreadableError, read_images
-from webhook.install.names import CONTROLLER, WEBHOOK
+from webhook.install.names import WEBHOOK
 from webhook.kube import Kube, KubeError
+from webhook.resources.names import CONTROLLER
 
 _GUARDS: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 

@@ -76,8 +76,7 @@ def _sum_up(kube: "Kube", given: argparse.Namespace) -> list["Part"]:
     )
     from webhook.cli.stored import find_document, list_documents
     from webhook.controller.broker.map_names import STATUS_MAP
-    from webhook.install.names import CONTROLLER
-    from webhook.resources.names import CLUSTERS_PATH, ROUTES_PATH, TENANTS_PATH
+    from webhook.resources.names import CLUSTERS_PATH, CONTROLLER, ROUTES_PATH, TENANTS_PATH
 
     system = given.system_namespace
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{system}/leases"
