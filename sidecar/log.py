@@ -17,7 +17,7 @@ from sidecar.secret import Secret
 
 Level = Literal["debug", "info", "warning", "error"]
 
-LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 # POSIX keeps writes of at most PIPE_BUF bytes whole, and poll() promises room for one of them:
 # larger ones could block on, or interleave in, a pipe.

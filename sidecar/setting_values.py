@@ -100,15 +100,10 @@ def parse_metrics(text: str) -> str:
 
 
 def parse_level(text: str) -> Level:
-    levels: dict[str, Level] = {
-        "debug": "debug",
-        "info": "info",
-        "warning": "warning",
-        "error": "error",
-    }
-    if text not in levels:
-        raise ValueError(f"{text!r} is none of {', '.join(LEVELS)}")
-    return levels[text]
+    for level in LEVELS:
+        if level == text:
+            return level
+    raise ValueError(f"{text!r} is none of {', '.join(LEVELS)}")
 
 
 def parse_path(text: str) -> str:

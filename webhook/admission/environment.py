@@ -3,25 +3,28 @@
 Must not read files. Every error is reported at once, each names its variable.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
+from sidecar.log import LEVELS
 from webhook.admission.quantities import parse_amount
-from webhook.admission.settings import InjectionSettings, Resources, find_broker, parse_image
+from webhook.admission.settings import (
+    POLICIES,
+    InjectionSettings,
+    Resources,
+    find_broker,
+    parse_image,
+)
 from webhook.certificates.settings import CertificateSettings, read_settings
-from webhook.serving.address import parse_address
-
-T = TypeVar("T")
-
-
-class Setting(NamedTuple):
-    """One row of the table that `--help` shows."""
-
-    variable: str
-    default: str
-    meaning: str
-
+from webhook.serving.setting_table import Reader, Setting
+from webhook.serving.setting_values import (
+    NONE,
+    list_of,
+    listening_at,
+    one_of,
+    parse_audience,
+    whole_number,
+)
 
 # No name may end like those that a Service called mca-webhook puts into every container
 # (`…_SERVICE_HOST`, `…_PORT`, `…_PORT_8443_TCP`).
@@ -59,9 +62,8 @@ TABLE: Final = (
         "comma-separated: tokens for these may be in containers of enforced namespaces",
     ),
 )
-_DEFAULTS: Final = {setting.variable: setting.default for setting in TABLE}
-_MAX_DRAIN_S: Final = 600
-_NONE: Final = "none"
+_DRAIN_S: Final = (0, 600)
+_NO_ITEMS: Final[tuple[str, ...]] = ()
 
 
 class ServerSettings(NamedTuple):
@@ -76,77 +78,29 @@ class ServerSettings(NamedTuple):
 
 def parse_environment(env: Mapping[str, str]) -> ServerSettings | tuple[str, ...]:
     """Read the environment; a tuple holds every error there is, one sentence each."""
-    errors: list[str] = []
-
-    def read(variable: str, parse: Callable[[str], T]) -> T | None:
-        try:
-            return parse(env.get(variable, _DEFAULTS[variable]))
-        except ValueError as error:
-            errors.append(f"{variable}: {error}")
-            return None
-
-    address = read("MCA_WEBHOOK_LISTEN", _parse_address)
+    read = Reader(TABLE, env)
+    host, port = read("MCA_WEBHOOK_LISTEN", listening_at("[::]:8443"), ("", 0))
     certificates = read_settings(read)
-    drain = read("MCA_WEBHOOK_DRAIN", _parse_drain)
-    image = read("MCA_SIDECAR_IMAGE", parse_image)
-    policy = read("MCA_SIDECAR_POLICY", _parse_policy)
-    level = read("MCA_SIDECAR_LOG_LEVEL", _parse_level)
-    resources = [
-        read(f"MCA_SIDECAR_{name}", _parse_quantity)
-        for name in ("CPU_REQUEST", "MEMORY_REQUEST", "CPU_LIMIT", "MEMORY_LIMIT")
-    ]
-    audiences = read("MCA_TOKEN_AUDIENCES", _parse_audiences)
-    if errors or address is None or certificates is None:
-        return tuple(errors)
+    drain_s = read("MCA_WEBHOOK_DRAIN", whole_number(*_DRAIN_S, " of seconds"), 0)
     injection = InjectionSettings(
-        image=image or "",
-        log_level=level or "",
-        resources=Resources(*(text or "" for text in resources)),
-        audiences=audiences or frozenset(),
-        policy=policy or "home",
+        image=read("MCA_SIDECAR_IMAGE", parse_image, ""),
+        policy=read("MCA_SIDECAR_POLICY", one_of(POLICIES), "home"),
+        log_level=read("MCA_SIDECAR_LOG_LEVEL", one_of(LEVELS), ""),
+        resources=Resources(
+            cpu_request=read("MCA_SIDECAR_CPU_REQUEST", _parse_quantity, ""),
+            memory_request=read("MCA_SIDECAR_MEMORY_REQUEST", _parse_quantity, ""),
+            cpu_limit=read("MCA_SIDECAR_CPU_LIMIT", _parse_quantity, ""),
+            memory_limit=read("MCA_SIDECAR_MEMORY_LIMIT", _parse_quantity, ""),
+        ),
+        audiences=frozenset(read("MCA_TOKEN_AUDIENCES", list_of(parse_audience), _NO_ITEMS)),
         broker=find_broker(certificates.namespace),
     )
-    return ServerSettings(*address, certificates, drain or 0, injection)
-
-
-def _parse_address(text: str) -> tuple[str, int]:
-    return parse_address(text, "[::]:8443")
-
-
-def _parse_drain(text: str) -> int:
-    if re.fullmatch(r"[0-9]{1,3}", text) is None or int(text) > _MAX_DRAIN_S:
-        raise ValueError(f"{text!r} is not a whole number of seconds from 0 to {_MAX_DRAIN_S}")
-    return int(text)
-
-
-def _parse_policy(text: str) -> Literal["home", "controller"]:
-    if text == "home":
-        return "home"
-    if text == "controller":
-        return "controller"
-    raise ValueError(f"{text!r} is none of home, controller")
-
-
-def _parse_level(text: str) -> str:
-    if text not in ("debug", "info", "warning", "error"):
-        raise ValueError(f"{text!r} is none of debug, info, warning, error")
-    return text
+    return tuple(read.errors) or ServerSettings(host, port, certificates, drain_s, injection)
 
 
 def _parse_quantity(text: str) -> str:
-    if text == _NONE:
+    if text == NONE:
         return ""
     if not parse_amount(text):
         raise ValueError(f"{text!r} is not a quantity; write 20m, 48Mi or none")
     return text
-
-
-def _parse_audiences(text: str) -> frozenset[str]:
-    if text == _NONE:
-        return frozenset()
-    audiences = frozenset(item.strip() for item in text.split(","))
-    if "" in audiences:
-        raise ValueError(
-            f"{text!r} names an empty audience, which is the API server's; leave it out"
-        )
-    return audiences

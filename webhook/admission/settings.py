@@ -3,14 +3,15 @@
 Must not read the environment: whoever starts the webhook or the command does.
 """
 
-import re
 from typing import Final, Literal, NamedTuple
 
 from webhook.resources.names import BROKER_PORT, BROKER_SERVICE, SYSTEM_NAMESPACE
+from webhook.serving.setting_values import parse_image as parse_image
 
 # Of no base image that we know; below 65534, so that small user namespaces map it too.
 SIDECAR_UID: Final = 64430
-_IMAGE: Final = re.compile(r"[a-z0-9][a-zA-Z0-9._:/-]{0,250}@sha256:[0-9a-f]{64}", re.ASCII)
+Policy = Literal["home", "controller"]
+POLICIES: Final[tuple[Policy, ...]] = ("home", "controller")
 
 
 class Resources(NamedTuple):
@@ -39,14 +40,5 @@ class InjectionSettings(NamedTuple):
     resources: Resources = Resources()
     # Projected tokens for these may stay in application containers of enforced namespaces.
     audiences: frozenset[str] = frozenset()
-    policy: Literal["home", "controller"] = "home"
+    policy: Policy = "home"
     broker: str = find_broker(SYSTEM_NAMESPACE)
-
-
-def parse_image(text: str) -> str:
-    """The image, which is named by its digest: a tag could be moved under running namespaces."""
-    if _IMAGE.fullmatch(text) is None:
-        raise ValueError(
-            f"{text!r} is not an image with its digest; write registry/name@sha256:<64 hex digits>"
-        )
-    return text

@@ -3,14 +3,13 @@
 Must not read the environment: webhook/admission/environment.py does, and has the table.
 """
 
-import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple
 
-from sidecar.policy.fields import DNS_LABEL
 from webhook.certificates.planning import Lifetimes
+from webhook.serving.setting_table import Reader
+from webhook.serving.setting_values import one_of, parse_label, parse_path, whole_number
 
-T = TypeVar("T")
 _DAY_S: Final = 86400
 # The smallest are for trials: what is shorter has ended before API servers learn of it.
 _AUTHORITY_S: Final = (10, 3653 * _DAY_S)
@@ -33,63 +32,32 @@ class CertificateSettings(NamedTuple):
     lifetimes: Lifetimes
 
 
-class Read(Protocol):
-    """Reads one variable; None if its text is wrong, which is then told."""
+def read_settings(read: Reader) -> CertificateSettings:
+    """All of them, in the table's order."""
+    origin = read("MCA_WEBHOOK_CERTIFICATES", one_of(("own", "files")), "files")
+    cert_path = read("MCA_WEBHOOK_CERT", parse_path, "")
+    key_path = read("MCA_WEBHOOK_KEY", parse_path, "")
+    namespace = read("MCA_WEBHOOK_NAMESPACE", parse_label, "")
+    service = read("MCA_WEBHOOK_SERVICE", parse_label, "")
+    authority_s = read("MCA_WEBHOOK_CA_SECONDS", _seconds(_AUTHORITY_S), 0)
 
-    def __call__(self, variable: str, parse: Callable[[str], T]) -> T | None:
-        """Its value."""
+    def part(bounds: tuple[int, int], parts: int) -> Callable[[str], int]:
+        def parse(text: str) -> int:
+            seconds, limit = _seconds(bounds)(text), authority_s // parts
+            if authority_s and seconds > limit:
+                raise ValueError(
+                    f"{text!r} is more than a CA's life allows; make it {limit} at most"
+                )
+            return seconds
 
+        return parse
 
-def read_settings(read: Read) -> CertificateSettings | None:
-    """All of them, in the table's order; None if one is wrong."""
-    own = read("MCA_WEBHOOK_CERTIFICATES", _parse_origin)
-    cert = read("MCA_WEBHOOK_CERT", _parse_path)
-    key = read("MCA_WEBHOOK_KEY", _parse_path)
-    namespace = read("MCA_WEBHOOK_NAMESPACE", _parse_label)
-    service = read("MCA_WEBHOOK_SERVICE", _parse_label)
-    authority_s = read("MCA_WEBHOOK_CA_SECONDS", lambda text: _parse_seconds(text, _AUTHORITY_S))
-
-    def parse_part(text: str, bounds: tuple[int, int], parts: int) -> int:
-        seconds = _parse_seconds(text, bounds)
-        if authority_s is not None and seconds * parts > authority_s:
-            limit = authority_s // parts
-            raise ValueError(f"{text!r} is more than a CA's life allows; make it {limit} at most")
-        return seconds
-
-    serving_s = read(
-        "MCA_WEBHOOK_LEAF_SECONDS", lambda text: parse_part(text, _SERVING_S, _SERVED_IN_A_LIFE)
-    )
-    settle_s = read(
-        "MCA_WEBHOOK_SETTLE_SECONDS", lambda text: parse_part(text, _SETTLE_S, _SETTLES_IN_A_LIFE)
-    )
-    if own is None or cert is None or key is None or namespace is None or service is None:
-        return None
-    if authority_s is None or serving_s is None or settle_s is None:
-        return None
+    serving_s = read("MCA_WEBHOOK_LEAF_SECONDS", part(_SERVING_S, _SERVED_IN_A_LIFE), 0)
+    settle_s = read("MCA_WEBHOOK_SETTLE_SECONDS", part(_SETTLE_S, _SETTLES_IN_A_LIFE), 0)
     lifetimes = Lifetimes(authority_s, serving_s, settle_s)
-    return CertificateSettings(own, cert, key, namespace, service, lifetimes)
+    own = origin == "own"
+    return CertificateSettings(own, cert_path, key_path, namespace, service, lifetimes)
 
 
-def _parse_origin(text: str) -> bool:
-    if text not in ("own", "files"):
-        raise ValueError(f"{text!r} is none of own, files")
-    return text == "own"
-
-
-def _parse_path(text: str) -> str:
-    if not text.startswith("/"):
-        raise ValueError(f"{text!r} is not an absolute path; begin it with /")
-    return text
-
-
-def _parse_label(text: str) -> str:
-    if DNS_LABEL.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is not the name of a namespace or a Service")
-    return text
-
-
-def _parse_seconds(text: str, bounds: tuple[int, int]) -> int:
-    least, most = bounds
-    if re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
-        raise ValueError(f"{text!r} is not a whole number of seconds from {least} to {most}")
-    return int(text)
+def _seconds(bounds: tuple[int, int]) -> Callable[[str], int]:
+    return whole_number(*bounds, " of seconds")

@@ -9,7 +9,8 @@ import os
 from sidecar.log import claim_descriptors, set_level
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
-from webhook.controller.engine.settings import TABLE, ControllerSettings, Setting, parse_environment
+from webhook.controller.engine.settings import TABLE, ControllerSettings, parse_environment
+from webhook.serving.setting_table import describe_settings
 
 _USAGE = "mca controller"
 _DESCRIPTION = """\
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser = Parser(
         prog="mca controller",
         usage=_USAGE,
-        description="\n".join([_DESCRIPTION, *map(_describe, TABLE)]),
+        description="\n".join([_DESCRIPTION, *describe_settings(TABLE)]),
         epilog=_EPILOG,
     )
     parser.parse_args(arguments)
@@ -57,8 +58,3 @@ def main(arguments: list[str]) -> int:
         complain(certificate)
         return EXIT_USAGE
     return asyncio.run(serve(kube, settings, certificate, build_parts, mount_broker))
-
-
-def _describe(setting: Setting) -> str:
-    shown = f" [{setting.default}]" if setting.default else ""
-    return f"  {setting.variable:<34} {setting.meaning}{shown}"

@@ -8,10 +8,11 @@ import os
 from typing import TYPE_CHECKING
 
 from sidecar.log import claim_descriptors
-from webhook.admission.environment import TABLE, ServerSettings, Setting, parse_environment
+from webhook.admission.environment import TABLE, ServerSettings, parse_environment
 from webhook.admission.provision import NoMembers
 from webhook.cli import EXIT_USAGE
 from webhook.cli.arguments import Parser, complain, lacks_extra
+from webhook.serving.setting_table import describe_settings
 
 if TYPE_CHECKING:
     from webhook.admission.provision import MemberSource
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     parser = Parser(
         prog="mca webhook",
         usage=_USAGE,
-        description="\n".join([_DESCRIPTION, *map(_describe, TABLE)]),
+        description="\n".join([_DESCRIPTION, *describe_settings(TABLE)]),
         epilog=_EPILOG,
     )
     parser.parse_args(arguments)
@@ -91,8 +92,3 @@ def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | s
         return f"MCA_WEBHOOK_CERTIFICATES: own needs the API server: {error}"
     context = new_context()
     return OwnCertificate(kube, settings.namespace, settings.service, settings.lifetimes, context)
-
-
-def _describe(setting: Setting) -> str:
-    shown = f" [{setting.default}]" if setting.default else ""
-    return f"  {setting.variable:<28} {setting.meaning}{shown}"

@@ -1,4 +1,4 @@
-"""What every server of the control plane has around its pages: connections, turns, faults.
+"""What every server of the control plane has around its pages: settings, room, turns, faults.
 
 Must not know what is served.
 """
