@@ -49,6 +49,7 @@ class Crew:
 
     def lead(self) -> None:
         """Everything may have changed while others led: all there is goes into the queue."""
+        self._part.begin_term()
         self._working.set()
         for follow in self._part.follows:
             for key, value in follow.store.items():

@@ -25,6 +25,10 @@ def in_one_group(_key: Key) -> str:
     return ""
 
 
+def forget_nothing() -> None:
+    """Where nothing is remembered that another leader may have made untrue."""
+
+
 def stands_for_itself(_key: Key) -> Iterable[Key] | None:
     """Where no key stands for others."""
     return None
@@ -49,4 +53,6 @@ class Part:
     group: Callable[[Key], str] = in_one_group
     # What others make depends on what it finds: whoever begins to lead waits a while for this.
     found: Callable[[], bool] | None = None
+    # Called before anything else by whoever begins to lead: others have worked meanwhile.
+    begin_term: Callable[[], None] = forget_nothing
     expand: Callable[[Key], Iterable[Key] | None] = stands_for_itself

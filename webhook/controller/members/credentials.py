@@ -102,7 +102,10 @@ class MemberAccess:
         document = self.kube.request("POST", path, body, timeout_s=_CALL_S).document
         token = Secret(str(document["status"]["token"]).encode())
         with self._lock:
-            self._issued[audience] = _Issued(token, self.clock() + _TOKEN_S * _RENEW_AT)
+            # Of Clusters that are gone, nobody asks again: their tokens are not kept for that.
+            now = self.clock()
+            self._issued = {key: kept for key, kept in self._issued.items() if now < kept.until}
+            self._issued[audience] = _Issued(token, now + _TOKEN_S * _RENEW_AT)
         return token
 
     def prove(self, audience: str) -> Proof:

@@ -57,6 +57,14 @@ class Looking:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     _standings: dict[str, Standing] = field(default_factory=dict)
+    _term: int = 0
+
+    def begin_term(self) -> None:
+        """Others have looked since: each standing begins with what they have written.
+
+        It is put away by the worker whose turn its Cluster is, which alone may use it.
+        """
+        self._term += 1
 
     def reconcile(self, name: str) -> float | None:
         """Look at one member; after how many seconds to look again."""
@@ -86,9 +94,10 @@ class Looking:
     def _look(self, cluster: Cluster, document: RawDocument) -> float:
         mark = (cluster.meta.uid, cluster.meta.generation)
         standing = self._standings.get(cluster.name)
-        if standing is None or standing.mark != mark:
+        if standing is None or (standing.mark, standing.term) != (mark, self._term):
             self._forget(cluster.name)
             standing = self._standings[cluster.name] = begin(cluster, document)
+            standing.term = self._term
         accepted = self._judge(cluster, standing, document)
         if accepted.status is not True:
             standing.ready = standing.enforced = None

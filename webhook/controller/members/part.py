@@ -64,8 +64,9 @@ def build_parts(world: World) -> list[Part]:
         Part(
             "members",
             members.reconcile,
-            follows=(Follow(world.clusters, _name), *of_profiles),
+            follows=(Follow(world.clusters, _name_changed), *of_profiles),
             workers=_WORKERS,
+            begin_term=members.begin_term,
         )
     ]
     if profiles:
@@ -88,6 +89,20 @@ def build_parts(world: World) -> list[Part]:
 
 def _name(change: Change[Any]) -> Iterable[str]:
     return (change.key,)
+
+
+def _name_changed(change: Change[Kept[Cluster | Invalid]]) -> Iterable[str]:
+    """Not for its status: each look writes it, and would be looked at again, with its Secret."""
+    old, new = change.old, change.new
+    if old is not None and new is not None and _mark(old.value) == _mark(new.value):
+        return ()
+    return (change.key,)
+
+
+def _mark(value: Cluster | Invalid) -> tuple[object, ...]:
+    meta = value.meta
+    problems = value.problems if isinstance(value, Invalid) else ()
+    return meta.uid, meta.generation, meta.annotations.get(PROFILE), meta.deleting, problems
 
 
 def _name_cluster(change: Change[Profile | Invalid]) -> Iterable[str]:

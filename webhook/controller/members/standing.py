@@ -26,6 +26,7 @@ class Standing:
     """Of one generation of a Cluster."""
 
     mark: tuple[str, int]  # its uid and generation
+    term: int = 0  # of this replica's lead
     proof: Proof | None = None
     proven_until: float = 0.0
     held: Held | None = None
@@ -56,6 +57,9 @@ def begin(cluster: Cluster, document: RawDocument) -> Standing:
         version, latency = status.get("version"), status.get("latencyMilliseconds")
         standing.version = version if isinstance(version, str) else ""
         standing.latency_ms = latency if isinstance(latency, int) else None
+    ready = read_conditions(document).get(READY)
+    if ready is not None and ready.observed_generation == cluster.meta.generation:
+        standing.ready = ready if ready.status else None
     return standing
 
 

@@ -79,6 +79,16 @@ def test_who_begins_to_lead_does_everything_and_then_what_changes(set_up: SetUp)
     scene.wait(["a", "b", "seed", "b"])
 
 
+def test_who_begins_to_lead_forgets_first(set_up: SetUp) -> None:
+    known = ["of an earlier term"]
+    seen: list[list[str]] = []
+    scene = set_up(lambda _: seen.append(list(known)), begin_term=known.clear)
+    scene.store.put("a", "1")
+    scene.crew.lead()
+    scene.wait(["a"])
+    assert seen == [[]]
+
+
 def test_who_does_not_lead_does_nothing(set_up: SetUp) -> None:
     scene = set_up()
     scene.crew.lead()

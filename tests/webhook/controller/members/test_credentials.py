@@ -58,6 +58,7 @@ def test_a_token_is_kept_for_two_thirds_of_its_life(kube: Kube) -> None:
     assert found.issue("b") is not first
     now[0] = 2401.0
     assert found.issue("a") is not first
+    assert list(found._issued) == ["a"]  # of "b" nobody has asked again
 
 
 def test_writes_there_end_with_the_lease(control_plane: ControlPlane, kube: Kube) -> None:

@@ -65,6 +65,17 @@ def test_one_failure_makes_no_member_unready() -> None:
     assert (standing.ready.status, standing.failures) == (True, 0)
 
 
+def test_a_failure_is_the_first_for_who_begins_to_lead() -> None:
+    before = Condition("Ready", True, "Reachable", "it answers", 2)
+    standing = begin(CLUSTER, stored(before))
+    note_probe(standing, DOWN, 1.0)
+    assert standing.ready == before
+    for other in (before._replace(observed_generation=1), before._replace(status=False)):
+        standing = begin(CLUSTER, stored(other))
+        note_probe(standing, DOWN, 1.0)
+        assert standing.ready == Condition("Ready", False, "Unreachable", "timed out", 2)
+
+
 def test_a_member_that_never_answered_is_not_ready() -> None:
     standing = begin(CLUSTER, {})
     note_probe(standing, DOWN, 1.0)
