@@ -275,6 +275,52 @@ def test_no_rule_forbids_what_is_right(name: str, text: str) -> None:
     assert not [told for rule in RULES.values() for told in rule(module)]
 
 
+def list_uses(modules: list[Module], package: str) -> dict[str, set[str]]:
+    """Which of a package's own packages import which others of them."""
+    inside = [m.name.partition(f"{package}.")[2] for m in modules if is_within(m.name, package)]
+    parts = {name.partition(".")[0] for name in inside if "." in name}
+    uses: dict[str, set[str]] = {part: set() for part in parts}
+    for part in parts:
+        others = {f"{package}.{other}": other for other in parts - {part}}
+        for module in modules:
+            if is_within(module.name, f"{package}.{part}"):
+                uses[part] |= {
+                    other
+                    for name in module.imports()
+                    for path, other in others.items()
+                    if is_within(name, path)
+                }
+    return uses
+
+
+def find_cycle(uses: dict[str, set[str]]) -> set[str]:
+    """Those that need each other, and whoever needs one of them."""
+    left = dict(uses)
+    while free := [name for name, used in left.items() if not used & left.keys()]:
+        for name in free:
+            del left[name]
+    return set(left)
+
+
+def test_packages_of_the_controller_do_not_need_each_other() -> None:
+    uses = list_uses(MODULES, "webhook.controller")
+    assert uses["policies"] >= {"compiling", "engine"}
+    assert not find_cycle(uses)
+
+
+def test_a_cycle_is_found() -> None:
+    modules = [
+        parse_module("a.b.c", "from a.x import y"),
+        parse_module("a.x.y", "def f():\n    from a.z import w"),
+        parse_module("a.z.w", "import a.b.c"),
+        parse_module("a.all", "from a import b, x"),
+        parse_module("a.q.r", "import os"),
+    ]
+    uses = list_uses(modules, "a")
+    assert uses == {"b": {"x"}, "x": {"z"}, "z": {"b"}, "q": set()}
+    assert find_cycle(uses) == {"b", "x", "z"}
+
+
 def test_policy_modules_have_their_own_tests() -> None:
     names = [path.stem for path in (ROOT / "sidecar" / "policy").glob("*.py")]
     tested = {path.stem for path in (ROOT / "tests" / "sidecar" / "policy").glob("test_*.py")}

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     set_level(settings.log_level)
     from webhook.certificates.broker_certificate import open_certificate
     from webhook.controller.broker.mounting import mount_broker
-    from webhook.controller.engine.composition import build_parts
+    from webhook.controller.composition import build_parts
     from webhook.controller.engine.process import serve
     from webhook.kube import KubeError, open_cluster
 

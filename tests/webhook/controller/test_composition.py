@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.policies.lands import Land
-from webhook.controller.engine.composition import are_judged, build_parts
+from webhook.controller.composition import are_judged, build_parts
 from webhook.controller.engine.world import Kept
 from webhook.resources.clusters import parse_cluster
 
