@@ -21,7 +21,14 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
-RawDocument = dict[str, Any]
+from webhook.answers import (
+    KubeError as KubeError,
+    RawDocument as RawDocument,
+    parse_document,
+    read_bounded,
+    read_events,
+    read_failure,
+)
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 _NO_QUERY: Final[Mapping[str, str]] = {}
@@ -48,7 +55,6 @@ _WHERE: Final = (
 )  # fmt: skip
 # Of a member. The largest that is asked for is one object, and those have 1.5 MB at most.
 _FOREIGN_BYTES: Final = 4 << 20
-_PIECE_BYTES: Final = 64 << 10
 _CONNECT_S: Final = 10.0
 # An API server that ends a watch in time needs a moment more to say so.
 _GRACE_S: Final = 10.0
@@ -63,25 +69,13 @@ _UNUSABLE: Final = (
 )  # fmt: skip
 
 
-class KubeError(Exception):
-    """A call that failed; `status` 0: nothing answered, or there is nobody to ask."""
-
-    def __init__(
-        self, status: int, reason: str, message: str, details: RawDocument | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.details = details or {}  # of the Status: a conflict's causes, say
-
-
 class Answer(NamedTuple):
-    """What was answered, and the warnings that came with it."""
+    """What was answered, the warnings that came with it, and how many bytes it was."""
 
     status: int
     document: RawDocument
     warnings: tuple[str, ...]
+    length: int
 
 
 class Kube:
@@ -163,17 +157,17 @@ class Kube:
                 raise KubeError(0, "Timeout", f"{self.server}: it took too long in all")
         response = self._send(method, path, query, headers, body, timeout_s)
         try:
-            content = self._read_bounded(response, timeout_s) if self._is_foreign else response.data
+            content = self._read(response, timeout_s)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unanswered(error) from None
-        document = _parse(content)
+        document = parse_document(content)
         if response.status >= 300:
-            raise _read_failure(response.status, document, content)
+            raise read_failure(response.status, document, content)
         if document is None:
             raise KubeError(response.status, "", f"{self.server}: the answer is no JSON object")
         told = ", ".join(response.headers.getlist("Warning"))
         warnings = tuple(_ESCAPED.sub(r"\1", text) for text in _WARNING.findall(told))
-        return Answer(response.status, document, warnings)
+        return Answer(response.status, document, warnings, len(content))
 
     def watch(
         self, path: str, *, query: Mapping[str, str] = _NO_QUERY, timeout_s: float = 300.0
@@ -187,28 +181,22 @@ class Kube:
         try:
             if response.status != 200:
                 content = response.data
-                raise _read_failure(response.status, _parse(content), content)
-            yield from _read_events(response, self.server)
+                raise read_failure(response.status, parse_document(content), content)
+            yield from read_events(response, self.server)
         except urllib3.exceptions.HTTPError as error:
             raise self._unanswered(error) from None
         finally:
             response.close()
 
-    def _read_bounded(self, response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
-        """All of it, unless it is too long or drips in: who answers may mean harm."""
-        until, content = time.monotonic() + timeout_s, bytearray()
-        most = min(_FOREIGN_BYTES, *(self._allowance or (_FOREIGN_BYTES,)))
-        # Not decoded: nobody was asked to compress, and little becomes much so.
-        while part := response.read1(_PIECE_BYTES, decode_content=False):
-            content += part
-            if len(content) > most or time.monotonic() > until:
-                response.close()
-                told = "is too long" if len(content) > most else "did not come in time"
-                raise KubeError(0, "", f"{self.server}: the answer {told}")
+    def _read(self, response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
+        """All of it; bounded where who answers, or wrote what is asked for, may mean harm."""
+        bounds = [*(self._allowance or ()), *([_FOREIGN_BYTES] if self._is_foreign else ())]
+        if not bounds:
+            return response.data
+        content = read_bounded(response, min(bounds), time.monotonic() + timeout_s, self.server)
         if self._allowance is not None:
             self._allowance[0] -= len(content)
-        response.release_conn()
-        return bytes(content)
+        return content
 
     def _send(
         self,
@@ -364,39 +352,3 @@ def _open_pod() -> Kube:
     except (config.ConfigException, OSError) as error:
         raise KubeError(0, "", f"the pod's service account: {error}") from None
     return Kube(configuration, "")
-
-
-def _parse(content: bytes) -> RawDocument | None:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _read_failure(status: int, document: RawDocument | None, content: bytes) -> KubeError:
-    """The Status that an API server answers with, or what something before it said."""
-    if document is not None and document.get("kind") == "Status":
-        reason, message = document.get("reason") or "", document.get("message") or ""
-        details = document.get("details")
-        return KubeError(
-            status,
-            str(reason),
-            str(message) or f"answered {status}",
-            details if isinstance(details, dict) else None,
-        )
-    text = content[:200].decode(errors="replace").strip()
-    return KubeError(status, "", f"answered {status}: {text}" if text else f"answered {status}")
-
-
-def _read_events(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[RawDocument]:
-    pending = b""
-    for chunk in response.stream(1 << 16):
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            event = _parse(line)
-            if event is None or not isinstance(event.get("object"), dict):
-                raise KubeError(0, "", f"{server}: the watch sent what is no event")
-            if event.get("type") == "ERROR":
-                raise _read_failure(int(event["object"].get("code") or 0), event["object"], b"")
-            yield event

@@ -12,12 +12,11 @@ from typing import Final, Generic, Protocol, TypeVar
 from sidecar.log import log_event
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.watching.collection import Collection, Key, key_of
+from webhook.watching.listing import FIRST_PAGE, Listing
 from webhook.watching.store import Store
 
 T = TypeVar("T")
 
-PAGE: Final = 500
-_LIST_S: Final = 60.0
 # API servers end watches after 30 to 60 minutes; what has broken without a sign is found by then.
 _WATCH_S: Final = (240.0, 360.0)
 _PAUSES_S: Final = (0.2, 30.0)
@@ -68,7 +67,7 @@ class Reflector(Generic[T]):
         collection: Collection[T],
         store: Store[T],
         tally: WatchTally | None = None,
-        page: int = PAGE,
+        page: int = FIRST_PAGE,
     ) -> None:
         self._kube = kube
         self._collection = collection
@@ -140,25 +139,26 @@ class Reflector(Generic[T]):
         if self._in_vain:
             self._stopped.wait(self._between_lists.take())
         found: dict[Key, T] = {}
-        query = {**dict(self._collection.query), "limit": str(self._page)}
-        while True:
-            page = self._kube.request(
-                "GET", self._collection.path, query=query, timeout_s=_LIST_S
-            ).document
-            for raw in page.get("items") or ():
-                value = self._project(raw)
-                if value is not None:
-                    found[key_of(raw)] = value
-            meta = page.get("metadata") or {}
-            if not meta.get("continue"):
-                break
-            query["continue"] = str(meta["continue"])
+        query = dict(self._collection.query)
+        listing = Listing(self._kube, self._collection.path, query, self._page)
+        version, rest = self._take_page(listing.fetch(), found)
+        while rest:
+            version, rest = self._take_page(listing.fetch(rest), found)
         if self._tally is not None:
             self._tally.count_list(self._collection.resource, len(found))
         self._store.replace(found)
         self._in_vain = True
         self._pause.reset()
-        return str(meta.get("resourceVersion") or "")
+        return version
+
+    def _take_page(self, page: RawDocument, found: dict[Key, T]) -> tuple[str, str]:
+        """The version of the list, and where it goes on. The page is not held any longer."""
+        for raw in page.get("items") or ():
+            value = self._project(raw)
+            if value is not None:
+                found[key_of(raw)] = value
+        meta = page.get("metadata") or {}
+        return str(meta.get("resourceVersion") or ""), str(meta.get("continue") or "")
 
     def _follow(self, version: str) -> str:
         """Take events until the watch ends; the version to go on from."""
