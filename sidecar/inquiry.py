@@ -1,8 +1,8 @@
-"""Owns a call of our own to a cluster: sent as any other call, its answer gathered up to a cap.
+"""Owns calls of our own to a cluster: sent as any other call; here with an answer that is gathered.
 
-It is an exchange's sink, so that pools, credentials, deadlines and framing are those of every
+Each is an exchange's sink, so that pools, credentials, deadlines and framing are those of every
 call. Must not decide what is asked nor read what comes: whoever asks is told once, of the whole
-answer or of why there is none.
+answer or of why there is none. Answers without an end are sidecar.line_feed's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sidecar.response import ResponseError, ResponseHead, parse_response
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from typing import Any
 
     from sidecar.member import Member
 
@@ -63,31 +64,24 @@ def question(path: str, *fields: bytes, method: str = "GET") -> Question:
     return Question(f"{method} {path} HTTP/1.1".encode("ascii"), head)
 
 
-class Inquiry:
-    """One question under way to one member."""
+class OwnCall:
+    """One under way to one member, until its end is told. A subclass takes the answer's bytes."""
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        then: Callable[[Told | Denial], None],
-        *,
-        limit: int = MAX_BYTES,
-        timeout_s: float = TIMEOUT_S,
+        self, loop: asyncio.AbstractEventLoop, then: Callable[[Any], None], timeout_s: float
     ) -> None:
         self.blocked = False
         self._loop = loop
-        self._then: Callable[[Told | Denial], None] | None = then
-        self._limit = limit
+        self._then: Callable[[Any], None] | None = then
         self._timeout_s = timeout_s
         self._timer: asyncio.TimerHandle | None = None
         self._exchange: Exchange | None = None
         self._member = ""
-        self._raw = bytearray()
 
     def send_to(
         self, member: Member, asked: Question, ident: bytes, *, trial: bool = False
     ) -> None:
-        """Ask; the answer may come before this returns. `trial`: even one that is down."""
+        """Ask; the end may come before this returns. `trial`: even one that is down."""
         self._member = member.name
         method = asked.line.partition(b" ")[0].decode("ascii")
         decided = Decided(asked.line, RequestInfo(False, "", method.lower()), OURSELVES)
@@ -97,15 +91,15 @@ class Inquiry:
         member.dispatch(exchange, trial=trial)
 
     def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Nobody wants more of it."""
         self._then = None
         self._leave()
 
-    def _tell(self, told: Told | Denial) -> None:
+    def _end(self, why: Told | Denial | None) -> None:
         then, self._then = self._then, None
         self._leave()
         if then is not None:
-            then(told)
+            then(why)
 
     def _leave(self) -> None:
         if self._timer is not None:
@@ -120,10 +114,7 @@ class Inquiry:
 
     def _time_out(self) -> None:
         message = f"cluster {self._member} did not answer within {self._timeout_s:g} s"
-        self._tell(Denial(Reason.TIMEOUT, "upstream/timeout", message))
-
-    def _too_large(self) -> Denial:
-        return self._malformed(f"it is larger than {self._limit} bytes")
+        self._end(Denial(Reason.TIMEOUT, "upstream/timeout", message))
 
     def _malformed(self, why: str) -> Denial:
         message = f"the answer of cluster {self._member} cannot be used: {why}"
@@ -131,16 +122,13 @@ class Inquiry:
 
     # -- as the sink of its exchange --------------------------------------------------------------
 
+    if TYPE_CHECKING:
+
+        def queue(self, data: bytes) -> None: ...
+        def complete(self, exchange: Exchange, now: float) -> None: ...
+
     def send(self, data: bytes) -> None:
         self.queue(data)
-
-    def queue(self, data: bytes) -> None:
-        if self._exchange is None or len(self._raw) > self._limit + _MAX_HEAD:
-            return
-        self._raw += data
-        if len(self._raw) > self._limit + _MAX_HEAD:
-            # Not from within the connection that is just bringing it.
-            self._loop.call_soon(self._tell, self._too_large())
 
     def flush(self) -> None:
         """Nothing waits to be sent."""
@@ -151,33 +139,58 @@ class Inquiry:
     def resume_reading(self) -> None:
         """The question is whole: nothing is read."""
 
-    def complete(self, exchange: Exchange, now: float) -> None:
-        self._exchange = None
-        exchange.over = True
-        if len(self._raw) > self._limit + _MAX_HEAD:
-            self._tell(self._too_large())
-            return
-        try:
-            told: Told | Denial = read_answer(bytes(self._raw), exchange.ident)
-        except (ResponseError, FramingError) as failure:
-            told = self._malformed(str(failure))
-        self._tell(told)
-
     def cut(self, exchange: Exchange) -> None:
-        self._exchange = None
-        exchange.over = True
-        self._tell(self._malformed("it broke off"))
+        self.refuse(exchange, self._malformed("it broke off"), None)
 
     def refuse(self, exchange: Exchange, refusal: Denial, retry_after: int | None) -> None:
         self._exchange = None
         exchange.over = True
-        self._tell(refusal)
+        self._end(refusal)
 
     def open_tunnel(self, exchange: Exchange) -> None:
         raise AssertionError("nobody asked for a tunnel")
 
     def tunnel_eof(self) -> None:
         raise AssertionError("nobody asked for a tunnel")
+
+
+class Inquiry(OwnCall):
+    """One whose answer is told whole."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        then: Callable[[Told | Denial], None],
+        *,
+        limit: int = MAX_BYTES,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        super().__init__(loop, then, timeout_s)
+        self._limit = limit
+        self._raw = bytearray()
+
+    def _too_large(self) -> Denial:
+        return self._malformed(f"it is larger than {self._limit} bytes")
+
+    def queue(self, data: bytes) -> None:
+        if self._exchange is None or len(self._raw) > self._limit + _MAX_HEAD:
+            return
+        self._raw += data
+        if len(self._raw) > self._limit + _MAX_HEAD:
+            # Not from within the connection that is just bringing it.
+            self._loop.call_soon(self._end, self._too_large())
+
+    def complete(self, exchange: Exchange, now: float) -> None:
+        self._exchange = None
+        exchange.over = True
+        if len(self._raw) > self._limit + _MAX_HEAD:
+            self._end(self._too_large())
+            return
+        try:
+            told: Told | Denial = read_answer(bytes(self._raw), exchange.ident)
+        except (ResponseError, FramingError) as failure:
+            told = self._malformed(str(failure))
+        self._end(told)
 
 
 def read_answer(raw: bytes, ident: bytes) -> Told:

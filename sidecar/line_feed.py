@@ -1,7 +1,7 @@
 """Owns a call of our own whose answer is lines without an end: a watch.
 
-It is an exchange's sink, as sidecar.inquiry is. Must not read the lines. One line is held at a
-time, up to a cap; an answer that is not 200 is gathered and told whole.
+Must not read the lines. One line is held at a time, up to a cap; an answer that is not 200 is
+gathered and told whole.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.chunks import ChunkedBody, FramingError
-from sidecar.exchange import Exchange
-from sidecar.gate import Decided
 from sidecar.grammar import CHUNKED
-from sidecar.inquiry import OURSELVES, Told, read_answer
-from sidecar.policy.requestinfo import RequestInfo
+from sidecar.inquiry import OwnCall, Told, read_answer
 from sidecar.policy.verdict import Denial, Reason
 from sidecar.response import ResponseError, parse_response
 
@@ -21,13 +18,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from sidecar.inquiry import Question
-    from sidecar.member import Member
+    from sidecar.exchange import Exchange
 
 _MAX_REFUSAL: Final = 65536
 
 
-class LineFeed:
+class LineFeed(OwnCall):
     """One such call: `begun` and each line are told as they come, then once the end, and why."""
 
     def __init__(
@@ -40,51 +36,18 @@ class LineFeed:
         limit: int,
         timeout_s: float,
     ) -> None:
-        self.blocked = False
-        self._loop = loop
+        super().__init__(loop, ended, timeout_s)
         self._begun = begun
         self._tell = tell
-        self._ended: Callable[[Told | Denial | None], None] | None = ended
         self._limit = limit
-        self._timeout_s = timeout_s
-        self._timer: asyncio.TimerHandle | None = None
-        self._exchange: Exchange | None = None
-        self._member = ""
         self._raw = bytearray()  # until it is known to be an answer with lines
         self._body: ChunkedBody | None = None
         self._line = bytearray()
         self._problem: Denial | None = None
 
-    def send_to(self, member: Member, asked: Question, ident: bytes) -> None:
-        """Ask; the end may come before this returns."""
-        self._member = member.name
-        decided = Decided(asked.line, RequestInfo(False, "", "get"), OURSELVES)
-        exchange = self._exchange = Exchange(self, decided, asked.head, ident)
-        self._timer = self._loop.call_later(self._timeout_s, self._time_out)
-        member.dispatch(exchange)
-
-    def cancel(self) -> None:
-        """Nobody wants more of it."""
-        self._ended = None
-        self._leave()
-
-    def _end(self, why: Told | Denial | None) -> None:
-        ended, self._ended = self._ended, None
-        self._leave()
-        if ended is not None:
-            ended(why)
-
     def _leave(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         self._raw = self._line = bytearray()
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        exchange.over = True
-        upstream, exchange.upstream = exchange.upstream, None
-        if upstream is not None:
-            upstream.abandon()
+        super()._leave()
 
     def _time_out(self) -> None:
         message = f"cluster {self._member} did not end a watch in the time that it was given"
@@ -94,15 +57,6 @@ class LineFeed:
         """Not from within the connection that is just bringing it."""
         self._problem = self._malformed(why)
         self._loop.call_soon(self._end, self._problem)
-
-    def _malformed(self, why: str) -> Denial:
-        message = f"the answer of cluster {self._member} cannot be used: {why}"
-        return Denial(Reason.BAD_GATEWAY, "upstream/malformed", message)
-
-    # -- as the sink of its exchange --------------------------------------------------------------
-
-    def send(self, data: bytes) -> None:
-        self.queue(data)
 
     def queue(self, data: bytes) -> None:
         if self._exchange is None or self._problem is not None:
@@ -146,15 +100,6 @@ class LineFeed:
             self._line = bytearray()
             self._give_up(f"an event is larger than {self._limit} bytes")
 
-    def flush(self) -> None:
-        """Nothing waits to be sent."""
-
-    def pause_reading(self) -> None:
-        """The question is whole: nothing is read."""
-
-    def resume_reading(self) -> None:
-        """The question is whole: nothing is read."""
-
     def complete(self, exchange: Exchange, now: float) -> None:
         self._exchange = None
         exchange.over = True
@@ -165,17 +110,3 @@ class LineFeed:
             except (ResponseError, FramingError) as failure:
                 why = self._malformed(str(failure))
         self._end(why)
-
-    def cut(self, exchange: Exchange) -> None:
-        self.refuse(exchange, self._malformed("it broke off"), None)
-
-    def refuse(self, exchange: Exchange, refusal: Denial, retry_after: int | None) -> None:
-        self._exchange = None
-        exchange.over = True
-        self._end(refusal)
-
-    def open_tunnel(self, exchange: Exchange) -> None:
-        raise AssertionError("nobody asked for a tunnel")
-
-    def tunnel_eof(self) -> None:
-        raise AssertionError("nobody asked for a tunnel")
