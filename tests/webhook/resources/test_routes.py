@@ -6,7 +6,14 @@ import pytest
 
 from tests.webhook.resources.objects import make_match, make_route
 from webhook.resources.meta import Invalid
-from webhook.resources.routes import Route, parse_route
+from webhook.resources.routes import (
+    AROUND_WORD,
+    MAX_LETTERS,
+    Route,
+    Size,
+    measure,
+    parse_route,
+)
 
 
 def test_a_route() -> None:
@@ -56,3 +63,21 @@ def test_several_members_are_for_later() -> None:
         "spec.to.members: a route over several members is served by a later version of the "
         "sidecar: name one",
     )
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_its_lists_hold_no_more_than_so_much(more: int) -> None:
+    """A word counts as much as it takes as text, so many short ones are not free."""
+    names = [f"{number:03}{'x' * 247}" for number in range(64)]
+    match = [make_match("a", names=names)] * 8 + [make_match("a", names=names[:5])]
+    assert measure(match) == Size(8 * 66 + 7, 8 * (64 * 253 + 7) + 5 * 253 + 7)
+    spare = MAX_LETTERS - measure(match).letters - AROUND_WORD
+    match[-1]["names"].append("y" * (spare + more))
+    route = parse_route(make_route(match=match))
+    if more:
+        assert isinstance(route, Invalid)
+        assert "spec.match: its lists hold 131073 letters" in route.problems[0]
+        assert "make several Routes" in route.problems[0]
+    else:
+        assert isinstance(route, Route)
+        assert route.size == Size(8 * 66 + 8, MAX_LETTERS)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from webhook.resources.claims import Claim
 from webhook.resources.clusters import Cluster
 from webhook.resources.meta import Invalid, Meta
-from webhook.resources.routes import Route
+from webhook.resources.routes import Outline, Route
 
 
 class Broker(NamedTuple):
@@ -30,5 +30,5 @@ class Case(NamedTuple):
     claim: Claim
     namespaces: Sequence[str] = ()
     clusters: Mapping[str, Cluster | Invalid] = {}
-    routes: Sequence[Route | Invalid] = ()
+    routes: Sequence[Route | Outline | Invalid] = ()
     broker: Broker | None = None

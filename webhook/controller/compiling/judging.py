@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from webhook.controller.compiling.guarded_kinds import guarded_kinds
 from webhook.controller.compiling.members import Members
+from webhook.controller.compiling.room import MAX_LETTERS, MAX_ROUTES, MAX_WORDS, choose_counted
 from webhook.controller.compiling.verdicts import (
     INVALID,
     MEMBER_NOT_ENFORCED,
@@ -20,25 +21,26 @@ from webhook.controller.compiling.verdicts import (
 )
 from webhook.resources.meta import Invalid, RawDocument, documents, text_list
 from webhook.resources.names import CLOSED
-from webhook.resources.routes import Route, list_clusters
+from webhook.resources.routes import Outline, Route, list_clusters
 from webhook.resources.tenants import AdminRoute, Tenant
 
 # Above every Route's.
 ADMIN_PRIORITY: Final = 1000
 # No Route's name has a dot in it.
 ADMIN_PREFIX: Final = "admin."
-MAX_ROUTES: Final = 100
-# In the lists of all their matches. A word of a few letters is half a KiB of a sidecar's memory,
-# which has 64 MiB; and all of them are looked at in each compile.
-MAX_WORDS: Final = 8000
 _SHOWN_KINDS: Final = 4
-
-
 _TOO_WORDY: Final = Verdict(
     False,
     TOO_LARGE,
-    f"the lists in the match of the namespace's Routes hold more than {MAX_WORDS} words, so Routes "
-    "of the lowest priority are left out: remove some, or put patterns in the place of many names",
+    f"the lists in the match of the namespace's Routes hold more than {MAX_WORDS} words, or "
+    f"{MAX_LETTERS} letters, so Routes of the lowest priority are left out: remove some, or put "
+    "patterns in the place of many names",
+)
+_TOO_MANY: Final = Verdict(
+    False,
+    TOO_MANY,
+    f"the namespace has more than {MAX_ROUTES} Routes, and those of the lowest priority are left "
+    "out: remove some, or put more entries into one's match",
 )
 
 
@@ -58,30 +60,22 @@ class Ground(NamedTuple):
     guarded: bool
 
 
-def judge_routes(routes: Sequence[Route | Invalid], ground: Ground) -> list[Judged]:
+def judge_routes(routes: Sequence[Route | Outline | Invalid], ground: Ground) -> list[Judged]:
     """Routes of the namespace, the first that count first."""
     judged = [
         Judged(route.name, Verdict(False, INVALID, "; ".join(route.problems)))
         for route in routes
         if isinstance(route, Invalid)
     ]
-    good = [route for route in routes if isinstance(route, Route)]
-    good.sort(key=lambda route: (-route.priority, route.name))
-    room = MAX_WORDS
-    for route in good[:MAX_ROUTES]:
-        room -= sum(map(_count_words, route.match))
-        if room < 0:
-            judged.append(Judged(route.name, _TOO_WORDY))
+    chosen = choose_counted(routes)
+    for route in chosen.counted:
+        if isinstance(route, Outline):
+            judged.append(Judged(route.name, _TOO_MANY))
             continue
         raw = {"priority": route.priority, "match": list(route.match), "to": route.to}
         judged.append(_judge(route.name, route.name, raw, ground))
-    message = (
-        f"the namespace has more than {MAX_ROUTES} Routes, and those of the lowest priority are "
-        "left out: remove some, or put more entries into one's match"
-    )
-    return judged + [
-        Judged(route.name, Verdict(False, TOO_MANY, message)) for route in good[MAX_ROUTES:]
-    ]
+    judged += [Judged(route.name, _TOO_WORDY) for route in chosen.wordy]
+    return judged + [Judged(route.name, _TOO_MANY) for route in chosen.surplus]
 
 
 def judge_admin_routes(routes: tuple[AdminRoute, ...], ground: Ground) -> list[Judged]:
@@ -148,7 +142,3 @@ def _list_guarded(matches: tuple[RawDocument, ...]) -> str:
     """Some of what only a guarded cluster may serve of this; empty if there is nothing."""
     kinds = [*dict.fromkeys(kind for match in matches for kind in guarded_kinds(match))]
     return ", ".join([*kinds[:_SHOWN_KINDS], "…"] if len(kinds) > _SHOWN_KINDS else kinds)
-
-
-def _count_words(match: RawDocument) -> int:
-    return sum(len(words) for words in match.values() if isinstance(words, list))

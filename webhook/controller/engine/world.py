@@ -17,22 +17,23 @@ from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import (
     CLUSTERS_PATH,
     LABEL_TENANT,
+    NAMESPACES_PATH,
     OUR_PREFIX,
+    POD_SECURITY,
     POLICY,
-    ROUTES_PATH,
     TENANT_UID,
     TENANTS_PATH,
 )
 from webhook.resources.policy_objects import Stored, keep_map
-from webhook.resources.routes import Route, parse_route
 from webhook.resources.tenants import Tenant, parse_tenant
 from webhook.watching.collection import Collection
 from webhook.watching.reflector import Reflector, WatchTally
 from webhook.watching.store import Store
 
 T = TypeVar("T")
-NAMESPACES: Final = "/api/v1/namespaces"
 MAPS: Final = "/api/v1/configmaps"
+_NOTES: Final = (TENANT_UID, f"{OUR_PREFIX}created-by")
+_LONGEST_UID: Final = 64
 _POLICIES: Final = (("fieldSelector", f"metadata.name={POLICY}"),)
 
 
@@ -60,20 +61,18 @@ class World:
         self.leads: Final = leads
         self.events: Final = Recorder(kube, settings.identity)
         self._followed: list[tuple[Collection[Any], Store[Any]]] = []
-        self.namespaces: Final[Store[Meta]] = self.follow(Collection(NAMESPACES, keep_namespace))
+        self.namespaces: Final[Store[Meta]] = self.follow(
+            Collection(NAMESPACES_PATH, keep_namespace)
+        )
         self.clusters: Final[Store[Kept[Cluster | Invalid]]] = self.follow(
             Collection(CLUSTERS_PATH, _keeping(parse_cluster))
         )
         self.tenants: Final[Store[Kept[Tenant | Invalid]]] = self.follow(
             Collection(TENANTS_PATH, _keeping(parse_tenant))
         )
-        self.routes: Final[Store[Kept[Route | Invalid]]] = self.follow(
-            Collection(ROUTES_PATH, _keeping(parse_route))
-        )
         self.policies: Final[Store[Stored]] = self.follow(Collection(MAPS, keep_map, _POLICIES))
         self.namespaces.add_index("tenant", lambda _, meta: _word(meta.labels, LABEL_TENANT))
         self.namespaces.add_index("uid", lambda _, meta: _word(meta.annotations, TENANT_UID))
-        self.routes.add_index("namespace", lambda key, _: (key.partition("/")[0],))
         self.tenants.add_index("uid", lambda _, kept: (kept.value.meta.uid,))
         self.tenants.add_index("cluster", lambda _, kept: _list_clusters(kept.value))
 
@@ -95,10 +94,16 @@ class World:
 
 
 def keep_namespace(document: RawDocument) -> Meta:
-    """Without what changes and concerns nobody here."""
+    """Without what changes and concerns nobody here: who may make one may fill it with words."""
     meta = read_meta(document)
-    ours = {key: text for key, text in meta.annotations.items() if key.startswith(OUR_PREFIX)}
-    return meta._replace(annotations=ours, resource_version="", generation=0)
+    labels = {key: text for key, text in meta.labels.items() if _is_kept(key)}
+    # A text that was cut is nobody's uid, but that there is one counts.
+    notes = {key: meta.annotations[key][:_LONGEST_UID] for key in _NOTES if key in meta.annotations}
+    return Meta(meta.name, uid=meta.uid, labels=labels, annotations=notes, deleting=meta.deleting)
+
+
+def _is_kept(label: str) -> bool:
+    return label.startswith(OUR_PREFIX) or label == POD_SECURITY
 
 
 def _keeping(parse: Callable[[RawDocument], T]) -> Callable[[RawDocument], Kept[T]]:

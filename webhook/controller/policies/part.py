@@ -14,11 +14,12 @@ from webhook.controller.compiling.case import Case
 from webhook.controller.compiling.policy import Compiled, compile_policy
 from webhook.controller.engine.events import Regarding
 from webhook.controller.engine.part import Follow, Part
-from webhook.controller.engine.world import Kept, World
+from webhook.controller.engine.world import World
 from webhook.controller.policies.authority import Authority
 from webhook.controller.policies.concerns import Concerns
 from webhook.controller.policies.holdings import Holdings
 from webhook.controller.policies.placing import SEEN_S, Places
+from webhook.controller.policies.route_shelf import KeptRoute, RouteShelf
 from webhook.controller.policies.route_status import RouteStatus
 from webhook.kube import KubeError
 from webhook.resources.claims import needs_policy
@@ -31,7 +32,7 @@ from webhook.resources.policy_objects import (
     keep_binding,
     keep_map,
 )
-from webhook.resources.routes import Route
+from webhook.resources.routes import Outline, Route
 from webhook.watching.collection import Collection, Key
 from webhook.watching.store import Change
 
@@ -55,6 +56,7 @@ class Policies:
     authority: Authority
     maps: Places
     bindings: Places
+    shelf: RouteShelf
     status: RouteStatus
     writes: Counter
 
@@ -64,9 +66,10 @@ class Policies:
         if meta is None or meta.deleting:
             self.maps.forget(namespace)
             self.bindings.forget(namespace)
+            self.shelf.forget(namespace)
             return None
         wanted = needs_policy(meta, self.world.settings.namespace) or self.maps.has(namespace)
-        routes = self._list_routes(namespace)
+        routes = self.shelf.list_routes(namespace)
         if not wanted and not routes:
             return None
         compiled, wrote = self._compile(meta, routes), False
@@ -77,12 +80,7 @@ class Policies:
             wrote |= self._put(self.bindings, meta, build_binding(namespace))
         return self.status.tell(namespace, compiled.routes) or (_LOOK_AGAIN_S if wrote else None)
 
-    def _list_routes(self, namespace: Key) -> list[Route | Invalid]:
-        routes = self.world.routes
-        found = (routes.get(key) for key in routes.find("namespace", namespace))
-        return [kept.value for kept in found if kept is not None]
-
-    def _compile(self, meta: Meta, routes: list[Route | Invalid]) -> Compiled:
+    def _compile(self, meta: Meta, routes: list[Route | Outline | Invalid]) -> Compiled:
         claim, broker = self.holdings.judge(meta), self.authority.find()
         if claim.tenant is None:
             return compile_policy(Case(meta, claim, routes=routes, broker=broker))
@@ -133,7 +131,8 @@ class Policies:
 def build_parts(world: World) -> list[Part]:
     """The part, and the one that looks after the broker's CA where that is a file."""
     holdings = Holdings(world.namespaces, world.tenants, world.settings.namespace)
-    authority, status = Authority(world), RouteStatus(world)
+    authority, shelf = Authority(world), RouteShelf(world)
+    status = RouteStatus(world, shelf)
     bindings = world.follow(Collection(f"{_RBAC}/rolebindings", keep_binding, _ONLY))
     map_places = Places(world.writer, _CORE, "configmaps", keep_map, world.policies)
     binding_places = Places(world.writer, _RBAC, "rolebindings", keep_binding, bindings)
@@ -144,9 +143,9 @@ def build_parts(world: World) -> list[Part]:
         ("kind", "action"),
         registry=world.registry,
     )
-    work = Policies(world, holdings, authority, map_places, binding_places, status, writes)
+    work = Policies(world, holdings, authority, map_places, binding_places, shelf, status, writes)
 
-    def of_route(change: Change[Kept[Route | Invalid]]) -> tuple[Key, ...]:
+    def of_route(change: Change[KeptRoute]) -> tuple[Key, ...]:
         return (change.key.partition("/")[0],) if status.concerns(change) else ()
 
     part = Part(
@@ -156,7 +155,7 @@ def build_parts(world: World) -> list[Part]:
             Follow(world.namespaces, concerns.of_namespace),
             Follow(world.tenants, concerns.of_tenant),
             Follow(world.clusters, concerns.of_cluster),
-            Follow(world.routes, of_route),
+            Follow(shelf.store, of_route),
             Follow(world.policies, map_places.list_unsettled),
             Follow(bindings, binding_places.list_unsettled),
             Follow(authority.store, concerns.of_authority),

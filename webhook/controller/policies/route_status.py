@@ -5,20 +5,23 @@ takes turns with other namespaces (attack 70).
 """
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from webhook.controller.compiling.verdicts import Verdict
 from webhook.controller.engine.events import Regarding
-from webhook.controller.engine.world import Kept, World
+from webhook.controller.engine.world import World
+from webhook.controller.policies.route_shelf import KeptRoute, RouteShelf
 from webhook.kube import KubeError
 from webhook.resources.conditions import Condition, apply_status, now_text, same_conditions
 from webhook.resources.meta import Invalid
 from webhook.resources.names import API_VERSION, object_path
 from webhook.resources.policy_objects import MANAGER
-from webhook.resources.routes import Route
-from webhook.watching.collection import Key
+from webhook.resources.routes import Outline, Route
 from webhook.watching.store import Change
+
+if TYPE_CHECKING:
+    from webhook.watching.collection import Key
 
 AT_ONCE: Final = 50
 _NEXT_S: Final = 0.2
@@ -29,13 +32,14 @@ _GONE: Final = (404, 409)
 class RouteStatus:
     """Says it, in the namespaces it is asked for."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, shelf: RouteShelf) -> None:
         self._world = world
+        self._shelf = shelf
         self._said: dict[Key, Condition] = {}
         # Onto which version: until the watch tells of another, it need not be said again.
         self._applied: dict[Key, tuple[str, Condition]] = {}
 
-    def concerns(self, change: Change[Kept[Route | Invalid]]) -> bool:
+    def concerns(self, change: Change[KeptRoute]) -> bool:
         """Whether a change of a Route is more than what was written here."""
         key, old, new = change
         if new is None:
@@ -50,7 +54,7 @@ class RouteStatus:
     def tell(self, namespace: str, verdicts: Mapping[str, Verdict]) -> float | None:
         """Write what is not written yet; seconds until the rest, if there is more."""
         written = 0
-        for key, kept in self._list(namespace):
+        for key, kept in self._shelf.list_kept(namespace):
             name = kept.value.meta.name
             if name not in verdicts:  # it came a moment ago: its change has a turn of its own
                 continue
@@ -66,13 +70,7 @@ class RouteStatus:
                 self._applied[key] = applied
         return None
 
-    def _list(self, namespace: str) -> Iterable[tuple[Key, Kept[Route | Invalid]]]:
-        for key in self._world.routes.find("namespace", namespace):
-            kept = self._world.routes.get(key)
-            if kept is not None:
-                yield key, kept
-
-    def _write(self, kept: Kept[Route | Invalid], condition: Condition) -> bool:
+    def _write(self, kept: KeptRoute, condition: Condition) -> bool:
         meta = kept.value.meta
         body = apply_status("Route", meta, [condition], kept.document, now_text(time.time()))
         path = f"{object_path('Route', meta.name, meta.namespace)}/status"
@@ -88,7 +86,6 @@ class RouteStatus:
         return True
 
 
-def _essence(value: Route | Invalid) -> Route | Invalid:
+def _essence(value: Route | Outline | Invalid) -> Route | Outline | Invalid:
     """What compiling takes of it."""
-    meta = value.meta._replace(resource_version="", labels={}, annotations={}, finalizers=())
-    return value._replace(meta=meta)
+    return value._replace(meta=value.meta._replace(resource_version=""))

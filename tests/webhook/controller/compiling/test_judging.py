@@ -18,8 +18,10 @@ from tests.webhook.resources.objects import (
     make_route,
     make_tenant,
 )
-from webhook.controller.compiling.judging import MAX_WORDS
 from webhook.controller.compiling.policy import compile_policy
+from webhook.controller.compiling.room import MAX_WORDS
+from webhook.resources.meta import Meta
+from webhook.resources.routes import Outline, Size
 
 PODS = [make_match("pods")]
 
@@ -156,6 +158,15 @@ def test_of_too_many_words_those_of_the_lowest_priority_are_left_out() -> None:
     for name in ("r1", "r0", "small"):
         assert compiled.routes[name].reason == "TooLarge"
         assert f"more than {MAX_WORDS} words" in compiled.routes[name].message
+
+
+def test_one_of_which_nothing_else_is_known_counts_for_nothing() -> None:
+    """It would count, and was gone when it was asked for."""
+    line = Outline(Meta("gone"), 9, Size(2, 10))
+    case = make_case(make_route())
+    compiled = compile_policy(case._replace(routes=[*case.routes, line]))
+    assert members_of(compiled) == {"dev": "eu-1"}
+    assert compiled.routes["gone"].reason == "TooMany"
 
 
 def test_as_many_words_as_there_may_be() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from prometheus_client import CollectorRegistry
 from tests.controlplane.certificates import Authority
 from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.world import Kept, World, keep_namespace
+from webhook.controller.policies.route_shelf import RouteShelf
 from webhook.kube import RawDocument, open_kubeconfig
 from webhook.resources.clusters import parse_cluster
-from webhook.resources.routes import parse_route
 from webhook.resources.tenants import parse_tenant
 
 
@@ -38,6 +39,11 @@ class Land:
             CollectorRegistry(),
             lambda: True,
         )
+
+    @cached_property
+    def shelf(self) -> RouteShelf:
+        """Its Routes."""
+        return RouteShelf(self.world)
 
     def namespace(
         self, name: str, tenant: str = "", uid: str = "", *, deleting: bool = False, **labels: str
@@ -87,5 +93,4 @@ class Land:
             },
             "status": status,
         }
-        kept = Kept(document, parse_route(document))
-        self.world.routes.put(f"{namespace}/{name}", kept)
+        self.shelf.store.put(f"{namespace}/{name}", self.shelf.keep(document))

@@ -60,8 +60,11 @@ class Ground:
         """Until the store has what stands there."""
         version = self.read()["metadata"]["resourceVersion"]
         key = f"{self.namespace}/mca-policy"
+        self.wait(lambda: (stored := self.store.get(key)) and stored.version == version)
+
+    def wait(self, met: Callable[[], object]) -> None:
         deadline = time.monotonic() + 20
-        while (stored := self.store.get(key)) is None or stored.version != version:
+        while not met():
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -157,7 +160,7 @@ def test_what_a_tenant_made_of_it_is_undone(
     ground.put("{}")
     ground.wait_seen()
     ground.meddle(patch)
-    assert ground.unsettled == [namespace]
+    ground.wait(lambda: ground.unsettled == [namespace])  # who listens is told after that
     done, flaws = ground.put("{}")
     assert done == action
     assert any(flaw in told for told in flaws), flaws

@@ -14,8 +14,8 @@ SAID = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "
 @pytest.fixture
 def heard(tmp_path: Path) -> tuple[Land, RouteStatus, list[bool]]:
     land = Land(tmp_path)
-    status, news = RouteStatus(land.world), list[bool]()
-    land.world.routes.listen(lambda change: news.append(status.concerns(change)))
+    status, news = RouteStatus(land.world, land.shelf), list[bool]()
+    land.shelf.store.listen(lambda change: news.append(status.concerns(change)))
     return land, status, news
 
 
@@ -25,7 +25,7 @@ def test_new_ones_other_specs_and_those_that_go(
     land, _, news = heard
     land.route("n", "r")
     land.route("n", "r", "eu", version=2)
-    land.world.routes.put("n/r", None)
+    land.shelf.store.put("n/r", None)
     assert news == [True, True, True]
 
 
