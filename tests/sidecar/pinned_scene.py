@@ -154,7 +154,7 @@ class Desk:
         while not self.down and (request := connection.read_request()) is not None:
             if request.target == b"/v1/reports":
                 self.reports.append(json.loads(request.body))
-                connection.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
             else:
                 self.asked.append(request)
                 connection.send(self.answer(len(self.asked)))

@@ -4,9 +4,9 @@ import pytest
 
 from sidecar.inquiry import Told
 from sidecar.policy.verdict import Denial, Reason
-from sidecar.reports import Reports
+from sidecar.reports import Pace, Reports, read_pace
 
-TAKEN = Told(204, b"", b"")
+TAKEN = Told(200, b"application/json", b"{}")
 DOWN = Denial(Reason.SERVICE_UNAVAILABLE, "upstream/unreachable", "no broker")
 
 
@@ -49,6 +49,45 @@ def test_a_change_is_told_soon_and_again_after_some_minutes() -> None:
     again = desk.find_next(at, 1000)
     assert again is not None
     assert 239 <= again - at <= 301
+
+
+def test_the_broker_says_how_often_and_within_which_time() -> None:
+    desk = Desk()
+    desk.reports.adopt("v1-a", 0)
+    at = desk.find_next(0, 10) or 0.0
+    desk.then.pop()(Told(200, b"", b'{"againSeconds":2000,"spreadSeconds":250}'))
+    again = desk.find_next(at, at + 3000)
+    assert again is not None
+    assert 1600 <= again - at <= 2001
+    after = []
+    for number in range(20):
+        begin = 10_000.0 * (number + 1)
+        desk.reports.adopt(f"v1-{number}", begin)
+        desk.then.pop()(Told(200, b"", b'{"againSeconds":2000,"spreadSeconds":250}'))
+        found = desk.find_next(begin, begin + 300)
+        assert found is not None
+        after.append(found - begin)
+    assert 0.5 <= min(after) < max(after) <= 251
+    assert max(after) - min(after) > 50
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"againSeconds":2000,"spreadSeconds":250,"more":1}', Pace(2000, 250)),
+        (b'{"againSeconds":0,"spreadSeconds":-1}', Pace(60, 1)),
+        (b'{"againSeconds":99999999,"spreadSeconds":99999999}', Pace(7200, 900)),
+        (b'{"againSeconds":"1","spreadSeconds":true}', Pace()),
+        (b'{"againSeconds":NaN,"spreadSeconds":1e400}', Pace()),
+        (b'{"spreadSeconds":10}', Pace(300, 10)),
+        (b"", Pace()),
+        (b"[]", Pace()),
+        (b"[" * 100_000, Pace()),
+        (b"\xff", Pace()),
+    ],
+)
+def test_what_the_broker_says_has_bounds(content: bytes, expected: Pace) -> None:
+    assert read_pace(content) == expected
 
 
 def test_one_report_at_a_time_and_then_the_newest() -> None:

@@ -126,8 +126,9 @@ class Answering:
         if not self._has_snapshot(identity.namespace):
             raise RefusedError("not-ready", "the namespace has no snapshot")
         # Whoever forges one miscounts his own pods.
-        self._reports.take(identity, report)
-        return 204, b""
+        pace = self._reports.take(identity, report)
+        told = {"againSeconds": pace.again_s, "spreadSeconds": pace.spread_s}
+        return 200, json.dumps(told).encode()
 
 
 async def _refuse_path(request: web.Request, *_: object) -> Answer:
@@ -160,9 +161,7 @@ def _respond(code: int, content: bytes, retry_s: float) -> web.Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if retry_s:
         headers["Retry-After"] = str(int(retry_s))
-    response = web.Response(
-        status=code, body=content or None, headers=headers, content_type=_JSON if content else None
-    )
+    response = web.Response(status=code, body=content, headers=headers, content_type=_JSON)
     # Sidecars ask rarely: a connection that is kept would be one that others lack.
     response.force_close()
     return response

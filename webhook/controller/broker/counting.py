@@ -18,8 +18,9 @@ from webhook.controller.broker.counts import (
     read_time,
 )
 from webhook.controller.broker.map_names import STATUS_MAP
+from webhook.controller.broker.pacing import choose_pace
 from webhook.controller.broker.publishing import REFRESH_S
-from webhook.controller.broker.recency import Recency
+from webhook.controller.broker.recency import GRACE_S, Recency
 from webhook.controller.broker.status_maps import MANAGER, STATUS_KEY, StatusMaps
 from webhook.controller.broker.sums import describe_sidecars, says, summarize
 from webhook.controller.engine.world import World
@@ -54,6 +55,7 @@ class Counting:
         self._recency = Recency(self._find_revision, clock)
         self._changed = True
         self._busy_until = 0.0
+        self._spread_s = 0
         self._counted: tuple[Shards, float] | None = None
         world.policies.listen(self._hear)
         world.namespaces.listen(self._hear)
@@ -65,7 +67,7 @@ class Counting:
         size = sum(len(text) for data in shards.values() for text in data.values())
         if self._changed:
             self._changed = False
-            self._busy_until = now + _FOLLOWED_S
+            self._busy_until = now + _FOLLOWED_S + self._spread_s
         pause = _IDLE_S
         if self._is_new(shards, now):
             pause, self._counted = EVERY_S, None
@@ -97,6 +99,9 @@ class Counting:
             for key, text in data.items()
             if (shard, key) not in gone
         )
+        # Of many each takes its time to say that it has followed.
+        self._spread_s = choose_pace(sum(map(len, merged.values()))).spread_s
+        self._recency.grace_s = GRACE_S + self._spread_s
         namespaces = count_namespaces(merged, self._recency.find)
         held = group_by_tenant(namespaces, self._find_tenant)
         failed: KubeError | None = None

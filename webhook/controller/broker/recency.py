@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-_GRACE_S: Final = 30.0
+GRACE_S: Final = 30.0
 
 
 class Recency:
-    """For who asks from time to time."""
+    """For who asks from time to time; `grace_s` may change meanwhile."""
 
     def __init__(
         self,
         find_revision: Callable[[str], str],
         clock: Callable[[], float] = time.time,
-        grace_s: float = _GRACE_S,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._find_revision = find_revision
         self._clock = clock
-        self._grace_s = grace_s
+        self.grace_s = grace_s
         self._seen: dict[str, dict[str, float]] = {}
 
     def find(self, namespace: str) -> Collection[str]:
@@ -34,7 +34,7 @@ class Recency:
         # When each was last the newest.
         seen = self._seen.get(namespace, {})
         self._seen[namespace] = {
-            **{known: at for known, at in seen.items() if at > now - self._grace_s},
+            **{known: at for known, at in seen.items() if at > now - self.grace_s},
             last: now,
         }
         return self._seen[namespace].keys()

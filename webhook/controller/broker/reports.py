@@ -12,11 +12,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from webhook.controller.broker.pacing import Pace, choose_pace
 from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reviews import Identity
 
-# Sidecars report every five minutes, a fifth more or less: two may be lost.
-COUNTS_S: Final = 780.0
 MARK_CHARACTERS: Final = 6
 _OF_A_NAMESPACE: Final = 10_000
 _OF_ALL: Final = 100_000
@@ -39,6 +38,7 @@ class Known(NamedTuple):
     mark: str  # by which replicas tell pods apart
     report: Report
     at: float
+    until: float  # it counts
 
 
 def read_report(body: bytes) -> Report:
@@ -66,17 +66,21 @@ class Reports:
         self.total = 0
         self.changes = 0
 
-    def take(self, identity: Identity, report: Report) -> None:
-        """One more."""
+    def take(self, identity: Identity, report: Report) -> Pace:
+        """One more; when the next is wanted."""
         namespace = self._known.setdefault(identity.namespace, {})
         before = namespace.pop(identity.pod_uid, None)
         if before is None and (len(namespace) >= _OF_A_NAMESPACE or self.total >= _OF_ALL):
             raise RefusedError("busy", "too many sidecars report: this one is not counted")
         self.total += before is None
         mark = before.mark if before else mark_pod(identity.pod_uid)
-        known = Known(identity.pod, identity.pod_uid, mark, report, self._clock())
-        namespace[identity.pod_uid] = known
+        pace, now = choose_pace(self.total), self._clock()
+        until = now + pace.counts_s
+        namespace[identity.pod_uid] = Known(
+            identity.pod, identity.pod_uid, mark, report, now, until
+        )
         self.changes += before is None or before.report != report
+        return pace
 
     def forget(self, namespace: str, pod_uid: str) -> None:
         """The pod is gone."""
@@ -86,9 +90,9 @@ class Reports:
 
     def drop_old(self) -> None:
         """Those that said nothing for long; the first of each namespace are the oldest."""
-        before = self._clock() - COUNTS_S
+        now = self._clock()
         for namespace, known in list(self._known.items()):
-            while known and (first := next(iter(known.values()))).at <= before:
+            while known and (first := next(iter(known.values()))).until <= now:
                 self.forget(namespace, first.pod_uid)
             if not known:
                 del self._known[namespace]

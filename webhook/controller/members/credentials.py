@@ -21,11 +21,10 @@ from webhook.controller.access.opening import (
     open_member,
 )
 from webhook.controller.members.acceptance import Held, Proof
-from webhook.install.names import CONTROLLER
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.clusters import Cluster
 from webhook.resources.meta import read_meta
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.names import CONTROLLER, LABEL_TENANT
 
 _CALL_S: Final = 5.0
 _TOKEN_S: Final = 3600

@@ -99,7 +99,8 @@ async def serve(script: Script, *, has_snapshot: bool = True) -> AsyncIterator[B
 
 async def test_a_report_is_taken() -> None:
     async with serve(say(REVIEWED)) as broker:
-        assert await broker.post("/v1/reports") == (204, None)
+        pace = {"againSeconds": 300, "spreadSeconds": 2}
+        assert await broker.post("/v1/reports") == (200, pace)
         told = generate_latest(broker.registry).decode()
         assert 'mca_broker_answers_total{page="reports",rule="ok"} 1.0' in told
     async with serve(say(REVIEWED), has_snapshot=False) as broker:

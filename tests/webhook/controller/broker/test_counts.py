@@ -23,7 +23,7 @@ OLD, NEW = (f"v1-{letter * 32}" for letter in "ab")
 
 
 def known(uid: str, revision: str, version: str = "0.2.0") -> Known:
-    return Known("web-0", uid, mark_pod(uid), Report(revision, version), 0.0)
+    return Known("web-0", uid, mark_pod(uid), Report(revision, version), 0.0, 780.0)
 
 
 def render(known_pods: Iterable[tuple[str, Known]], now: float) -> list[str]:

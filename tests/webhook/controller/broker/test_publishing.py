@@ -7,7 +7,7 @@ import pytest
 from webhook.controller.broker.publishing import is_gone
 from webhook.controller.broker.reports import Known, Report
 
-KNOWN = Known("web-0", "uid", "AAAAAA", Report("v1-", "0.2.0"), 0.0)
+KNOWN = Known("web-0", "uid", "AAAAAA", Report("v1-", "0.2.0"), 0.0, 780.0)
 
 
 def pod(uid: str, phase: str) -> dict[str, Any]:

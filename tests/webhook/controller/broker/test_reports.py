@@ -6,8 +6,9 @@ import pytest
 
 from tests.webhook.controller.broker.examples import IDENTITY
 from webhook.controller.broker import reports
+from webhook.controller.broker.pacing import Pace
 from webhook.controller.broker.refusals import RefusedError
-from webhook.controller.broker.reports import COUNTS_S, Report, Reports, read_report
+from webhook.controller.broker.reports import Report, Reports, read_report
 
 REVISION = f"v1-{'a' * 32}"
 GOOD = {"revision": REVISION, "version": "0.2.0+local"}
@@ -54,15 +55,31 @@ def test_the_last_word_of_each_pod_counts() -> None:
         ("team-a", "web-0", newer),
         ("team-a", "web-1", REPORT),
     }
-    now[0] = COUNTS_S + 1
+    now[0] = 781
     known.drop_old()
     assert [entry.pod for _, entry in known.list_all()] == ["web-0"]
     known.forget("team-a", "web-0")  # no uid
     known.forget("team-b", IDENTITY.pod_uid)
     assert known.total == 1
-    now[0] += COUNTS_S
+    now[0] += 780
     known.drop_old()
     assert (known.total, known.list_all()) == (0, [])
+
+
+def test_of_many_each_is_wanted_less_often_and_counts_for_longer() -> None:
+    now = [0.0]
+    known = Reports(lambda: now[0])
+    paces = [
+        known.take(IDENTITY._replace(namespace=f"n-{number % 10}", pod_uid=str(number)), REPORT)
+        for number in range(10_000)
+    ]
+    assert (paces[0], paces[-1]) == (Pace(300, 2), Pace(400, 50))
+    now[0] = 1039
+    known.drop_old()
+    assert 0 < known.total < 10_000  # those that were told sooner were to come sooner
+    now[0] = 1040
+    known.drop_old()
+    assert known.total == 0
 
 
 def test_there_is_an_end_to_how_many_count(monkeypatch: pytest.MonkeyPatch) -> None:

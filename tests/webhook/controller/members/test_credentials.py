@@ -9,10 +9,10 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.controlplane.control_plane import ISSUER
 from webhook.controller.members.credentials import MemberAccess
-from webhook.install.names import CONTROLLER
 from webhook.kube import Kube, KubeError, open_kubeconfig
 from webhook.resources.clusters import Audience, Cluster, Credentials, SecretRef
 from webhook.resources.meta import Meta
+from webhook.resources.names import CONTROLLER
 
 NAMESPACE = "member-access"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"

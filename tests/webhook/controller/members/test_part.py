@@ -1,4 +1,4 @@
-"""Which changes of a Cluster have it looked at, and that ClusterProfiles are followed where listed."""
+"""Which changes have a Cluster looked at, and which ClusterProfiles are followed."""
 
 from pathlib import Path
 from typing import Any
