@@ -42,10 +42,12 @@ class Holdings:
 
     def list_held(self, tenant: str) -> tuple[str, ...]:
         """The namespaces that are this Tenant's."""
-        changes = self._changes.get(tenant, 0)
-        seen, held = self._held.get(tenant, (-1, ()))
-        if seen != changes:
-            held = tuple(sorted(self._find(tenant)))
+        changes = self._changes.get(tenant)
+        known = self._held.get(tenant)
+        if known is not None and known[0] == changes:
+            return known[1]
+        held = tuple(sorted(self._find(tenant)))
+        if changes is not None:
             self._held[tenant] = (changes, held)
         return held
 
@@ -64,4 +66,9 @@ class Holdings:
         self._count(change.key)
 
     def _count(self, tenant: str) -> None:
-        self._changes[tenant] = next(self._numbers)
+        if self._tenants.get(tenant) is None and not self._namespaces.find("tenant", tenant):
+            # Labels can say anything: of a name that nothing has any more nothing is remembered.
+            self._changes.pop(tenant, None)
+            self._held.pop(tenant, None)
+        else:
+            self._changes[tenant] = next(self._numbers)

@@ -19,6 +19,7 @@ from webhook.controller.policies.authority import Authority
 from webhook.controller.policies.concerns import Concerns
 from webhook.controller.policies.holdings import Holdings
 from webhook.controller.policies.placing import SEEN_S, Places
+from webhook.controller.policies.restorations import Restorations
 from webhook.controller.policies.route_shelf import KeptRoute, RouteShelf
 from webhook.controller.policies.route_status import RouteStatus
 from webhook.kube import KubeError
@@ -59,6 +60,7 @@ class Policies:
     shelf: RouteShelf
     status: RouteStatus
     writes: Counter
+    restorations: Restorations
 
     def reconcile(self, namespace: Key) -> float | None:
         """Compile, and write what is not there yet."""
@@ -67,6 +69,7 @@ class Policies:
             self.maps.forget(namespace)
             self.bindings.forget(namespace)
             self.shelf.forget(namespace)
+            self.restorations.forget(namespace)
             return None
         wanted = needs_policy(meta, self.world.settings.namespace) or self.maps.has(namespace)
         routes = self.shelf.list_routes(namespace)
@@ -118,7 +121,11 @@ class Policies:
             self.writes.labels(kind, outcome.action).inc()
         if outcome.flaws:
             told = f"{kind} {POLICY}: {', '.join(outcome.flaws)}; it was {outcome.action}"
-            log_event("warning", "policy_restored", namespace=meta.name, problem=told)
+            times = self.restorations.count(meta.name)
+            if times is not None:
+                log_event(
+                    "warning", "policy_restored", namespace=meta.name, problem=told, times=times
+                )
             self._tell(meta, wanted, "PolicyRestored", told)
         return outcome.action != "kept"
 
@@ -143,7 +150,17 @@ def build_parts(world: World) -> list[Part]:
         ("kind", "action"),
         registry=world.registry,
     )
-    work = Policies(world, holdings, authority, map_places, binding_places, shelf, status, writes)
+    work = Policies(
+        world,
+        holdings,
+        authority,
+        map_places,
+        binding_places,
+        shelf,
+        status,
+        writes,
+        Restorations(),
+    )
 
     def of_route(change: Change[KeptRoute]) -> tuple[Key, ...]:
         return (change.key.partition("/")[0],) if status.concerns(change) else ()

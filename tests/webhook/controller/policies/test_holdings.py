@@ -61,3 +61,20 @@ def test_claims_are_judged_by_the_tenant_that_is_named(land: Land) -> None:
     assert (claim.tenant.name, claim.to_claim) == ("acme", True)
     land.world.tenants.put("acme", None)
     assert holdings.judge(meta).denied
+
+
+def test_nothing_is_remembered_of_names_that_nothing_has(land: Land) -> None:
+    """Labels can say anything, one after the other."""
+    holdings = open_holdings(land)
+    land.tenant("acme", "a")
+    for name in ("x", "y", "acme"):
+        land.namespace("a", name)
+        holdings.list_held(name)
+    assert holdings.list_held("acme") == ("a",)
+    assert set(holdings._changes) == {"acme"}
+    land.namespace("a")
+    land.world.tenants.put("acme", None)
+    assert (holdings._changes, holdings._held) == ({}, {})
+    land.tenant("acme", "a")
+    land.namespace("a", "acme")
+    assert holdings.list_held("acme") == ("a",)
