@@ -1,4 +1,4 @@
-"""Whoever writes mca-policy where no guard holds is overwritten each time, and told of sometimes."""
+"""Whoever writes mca-policy where no guard holds is overwritten each time; the log says it once."""
 
 import http.client
 
