@@ -2,8 +2,9 @@
 
 Owns the units, their order, and who waits for servers. Must not know what any test shows. A folder
 whose conftest.py shares servers among its files (`scope="package"`) is one unit: handed out file by
-file, between files of other folders, its servers were started anew for nearly each of them. Every
-other file is a unit of its own.
+file, between files of other folders, its servers were started anew for nearly each of them. All
+that run pods on the one simulated node are another: two processes would wait for each other there.
+Every other file is a unit of its own.
 """
 
 import inspect
@@ -17,6 +18,9 @@ from typing import Any
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
+# Its ports are those of the Deployments: there is one of it at a time on a machine.
+NODE = "tests/webhook/cli/install/node.py"
+RUNS_PODS = ("from tests.webhook.cli.install.cluster", "from tests.webhook.cli.install.node")
 # What starts control planes.
 STARTERS = frozenset({"tests.controlplane.control_plane", "tests.webhook.cli.install.cluster"})
 
@@ -35,6 +39,9 @@ class Schedule(LoadScopeScheduling):  # type: ignore[misc]
 @cache
 def find_unit(path: str, root: Path = ROOT) -> str:
     """The folder or the file that this file of tests is run with."""
+    file = root / path
+    if file.is_file() and any(line in file.read_text() for line in RUNS_PODS):
+        return NODE
     folder = Path(path).parent
     while folder.name:
         conftest = root / folder / "conftest.py"
@@ -45,13 +52,19 @@ def find_unit(path: str, root: Path = ROOT) -> str:
 
 
 def order_units(units: Sequence[str], waiting: Iterable[str]) -> list[str]:
-    """Of the unit of each test: first what waits for servers, then by number of tests.
+    """Of the unit of each test: first what waits for servers, folders before files, then by number
+    of tests.
 
     So that what is left for the end is short, and no process idles there.
     """
     slow = frozenset(waiting)
     counted = Counter(units)
-    return sorted(counted, key=lambda unit: (unit not in slow, -counted[unit], unit))
+
+    def rank(unit: str) -> tuple[bool, bool, bool, int, str]:
+        is_file = unit.endswith(".py")
+        return unit != NODE, unit not in slow, is_file, -counted[unit], unit
+
+    return sorted(counted, key=rank)
 
 
 def starts_servers(function: Callable[..., object]) -> bool:

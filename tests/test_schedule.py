@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
-from tests.schedule import find_unit, order_units, starts_servers
+from tests.schedule import NODE, find_unit, order_units, starts_servers
 from tests.webhook.cli.install.cluster import Cluster
 
 
@@ -25,9 +25,23 @@ def test_files_that_share_servers_stay_together(tmp_path: Path) -> None:
         assert find_unit(path, tmp_path) == unit
 
 
+def test_what_runs_on_the_one_node_is_run_by_one_process() -> None:
+    folder = "tests/webhook/cli"
+    for name in (
+        "install/test_as_installed.py",
+        "install/test_place.py",
+        "check/test_as_served.py",
+    ):
+        assert find_unit(f"{folder}/{name}") == NODE
+    assert find_unit("tests/chart/test_running.py") == NODE
+    assert find_unit(f"{folder}/install/test_options.py") != NODE
+
+
 def test_what_waits_for_servers_comes_first_and_what_is_short_last() -> None:
-    units = ["pure", "pure", "pure", "few", "few", "slow", "slow", "slower", "slower", "slower"]
-    assert order_units(units, ["slow", "slower"]) == ["slower", "slow", "pure", "few"]
+    counted = {"pure.py": 4, "few.py": 3, "slow.py": 2, "folder": 1, NODE: 1}
+    units = [unit for unit, number in counted.items() for _ in range(number)]
+    waiting = ["slow.py", "folder", NODE]
+    assert order_units(units, waiting) == [NODE, "folder", "slow.py", "pure.py", "few.py"]
 
 
 def by_itself() -> None:
