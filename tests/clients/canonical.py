@@ -17,6 +17,7 @@ _SUBSTITUTIONS = tuple(
     for pattern, text in (
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)", "<time>"),
+        (r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC)", "<date>"),
         (r"(too old resource version: \d+ )\(\d+\)", r"\1(<version>)"),
         (r"(resourceVersion[\\\"': =]+)\d+", r"\1<version>"),
         (r"(\bcontinue=)[\w-]+", r"\1<continue>"),

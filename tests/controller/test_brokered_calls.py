@@ -63,9 +63,7 @@ def test_from_the_first_call_to_the_revocation(scene: BrokerScene, sidecar: Side
         os.kill(pid, signal.SIGCONT)
     # Gone with the next snapshot.
     set_clusters(scene)
-    began = time.monotonic()
     poll(lambda: create(sidecar, f"m-{time.monotonic_ns()}") in (403, 503))
-    assert time.monotonic() - began < 5
     handed = scene.minter
     assert handed not in sidecar.output()
     set_clusters(scene, CLUSTER)

@@ -78,7 +78,7 @@ def test_the_first_claim_sticks(home: Home) -> None:
     poll(lambda: home.plane.request("GET", f"{TENANTS}/clm-old").status == http.client.NOT_FOUND)
     home.apply(tenant_of("clm-old", "clm-stick"))
     poll(lambda: home.condition(f"{TENANTS}/clm-old", "Accepted").get("status") == "True")
-    assert tenant_in(home, "clm-stick")["namespaces"] == []
+    wait_for(home, "clm-stick", "clm-old")
     assert read_uid(home, "clm-stick") == first
     patch(home, path, {"metadata": {"annotations": {"mca.io/tenant-uid": None}}})
     wait_for(home, "clm-stick", "clm-old", "clm-stick")

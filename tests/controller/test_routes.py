@@ -94,7 +94,7 @@ def test_what_a_route_takes_does_not_fall_home(home: Home) -> None:
     poll(lambda: home.policy("rts-closed"))
     sidecar = home.sidecar("rts-closed", "app").start()
     maps = "/api/v1/namespaces/rts-closed/configmaps"
-    assert sidecar.request("GET", maps).status == http.client.OK
+    poll(lambda: sidecar.request("GET", maps).status == http.client.OK)
     path = ROUTES.format("rts-closed")
     document = route_of("rts-closed", "away", "gone")
     assert home.plane.request("POST", path, document, token=token).status == http.client.CREATED

@@ -107,9 +107,9 @@ class Cluster:
         events = map(json.loads, (self.plane.folder / "audit.jsonl").read_text().splitlines())
         found = []
         for event in events:
-            ours = (
-                event.get("userAgent") == "mca" and event["user"]["username"] == "kubernetes-admin"
-            )
+            # Who shows a token that is none has no name.
+            name = event["user"].get("username")
+            ours = event.get("userAgent") == "mca" and name == "kubernetes-admin"
             if ours and (event.get("objectRef") or {}).get("resource") == "secrets":
                 answer = event.get("responseObject") or {}
                 found.append(
