@@ -78,7 +78,7 @@ def provision(home: Home, name: str, reclaim: str = "retain") -> None:
 def test_killed_after_each_write_it_ends_the_same(home: Home, tmp_path: Path) -> None:
     """Parts of the controller work at the same time, so that writes come in any order."""
     with Interruption(home.plane) as proxy:
-        controller = Controller(home, tmp_path, proxy.url)
+        controller = Controller(home, tmp_path, proxy.url, measured=False)
         controller.start()
         try:
             provision(home, "calm")
@@ -120,7 +120,7 @@ def test_a_start_writes_nothing_where_all_is_as_stated(home: Home, tmp_path: Pat
         },
     }
     with Interruption(home.plane) as proxy:
-        controller = Controller(home, tmp_path, proxy.url)
+        controller = Controller(home, tmp_path, proxy.url, measured=False)
         controller.start()
         try:
             home.make_tenant("still", **SPEC | odd, namespaces={"names": ["still"], "create": True})
@@ -140,7 +140,7 @@ def test_a_start_writes_nothing_where_all_is_as_stated(home: Home, tmp_path: Pat
 def test_killed_after_each_write_of_its_end_nothing_is_left(home: Home, tmp_path: Path) -> None:
     """Access, the namespace that it made, and at last the finalizer."""
     with Interruption(home.plane) as proxy:
-        controller = Controller(home, tmp_path, proxy.url)
+        controller = Controller(home, tmp_path, proxy.url, measured=False)
         controller.start()
         try:
             for number in itertools.count(1):
