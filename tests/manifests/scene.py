@@ -27,6 +27,7 @@ ENFORCED = {
     "mca.io/boundary": "enforced",
     "pod-security.kubernetes.io/enforce": "baseline",
 }
+HELD = {"mca.io/tenant": "acme", "mca.io/network": "isolated"}
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -35,7 +36,8 @@ class Guarded:
     """The cluster with the guards.
 
     `team` is enforced, `plain` has nothing to do with MCA. `lax` is enforced but for Pod Security,
-    from before the guards: what is refused there, they refuse alone.
+    from before the guards: what is refused there, they refuse alone. `held` is a Tenant's,
+    isolated.
     """
 
     def __init__(self, plane: ControlPlane, settings: GuardSettings = SETTINGS) -> None:
@@ -43,7 +45,13 @@ class Guarded:
         self.manifests = render_manifests(settings)
         self.tenants: dict[str, str] = {}
         lax = {"mca.io/boundary": "enforced"}
-        for namespace, labels in (("team", ENFORCED), ("plain", {}), ("lax", lax)):
+        spaces: tuple[tuple[str, dict[str, str]], ...] = (
+            ("team", ENFORCED),
+            ("plain", {}),
+            ("lax", lax),
+            ("held", HELD),
+        )
+        for namespace, labels in spaces:
             body = {"metadata": {"name": namespace, "labels": labels}}
             plane.create("/api/v1/namespaces", body)
             self.tenants[namespace] = self._make_tenant(namespace)

@@ -17,6 +17,8 @@ from webhook.guards.own_objects import guard_own_objects
 from webhook.guards.policy import Guard
 from webhook.guards.registration import guard_registration
 from webhook.guards.settings import GuardSettings
+from webhook.guards.tenant_access import guard_tenant_access
+from webhook.guards.tenant_network import guard_tenant_network
 from webhook.guards.tokens import (
     guard_certificate_requests,
     guard_token_requests,
@@ -26,6 +28,8 @@ from webhook.guards.tokens import (
 _MAKERS = (
     guard_namespace_labels,
     guard_own_objects,
+    guard_tenant_access,
+    guard_tenant_network,
     guard_home_api,
     guard_registration,
     guard_token_secrets,

@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from webhook.install.remarks import RawDocument
+from webhook.resources.names import CONTROLLER as CONTROLLER  # one of what is installed
 
 APP: Final = "mca"
 WEBHOOK: Final = "mca-webhook"
-CONTROLLER: Final = "mca-controller"
 CA_SECRET: Final = "mca-webhook-ca"  # noqa: S105 - the name of a Secret
 CA_MAP: Final = "mca-webhook-ca"
 DASHBOARD_MAP: Final = "mca-webhook-dashboard"

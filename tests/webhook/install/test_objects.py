@@ -166,7 +166,10 @@ def test_guards_trust_no_account_that_anybody_could_make() -> None:
     (guard,) = [each for each in guards if account in str(each)]
     assert guard["metadata"]["name"] == "mca-registration"
     trusting = [each["metadata"]["name"] for each in guards if "mca-controller" in str(each)]
-    assert trusting == ["mca-namespace-labels", "mca-own-objects", "mca-token-requests"]
+    assert trusting == [
+        "mca-namespace-labels", "mca-own-objects", "mca-tenant-access", "mca-tenant-network",
+        "mca-token-requests",
+    ]  # fmt: skip
 
 
 def test_more_accounts_can_be_trusted() -> None:

@@ -107,6 +107,8 @@ def test_they_are_structural(plane: ControlPlane) -> None:
         assert "NonStructuralSchema" not in found
 
 
+# 16,199 letters, as they are counted; nine of them are too much.
+WIDE = make_match("a", names=[f"{number:03}{'x' * 247}" for number in range(64)])
 REFUSED = [
     # Clusters
     (cluster(name="home"), "", "home is the cluster that pods run in"),
@@ -150,6 +152,7 @@ REFUSED = [
      "spec.to.standIns", "leases have no standIns"),
     (route(match=[make_match("events")]), "spec.match[0]", "would split events"),
     (route(match=[make_match("events/status", groups=EVENTS)]), "spec.match[0]", "events"),
+    (route(match=[WIDE] * 9), "spec.match", "or make several Routes"),
     (route(to={"members": []}), "spec.to.members", "at least 1 items"),
     (route(to={"members": [{"cluster": "a"}, {"cluster": "b"}]}), "spec.to.members",
      "served by a later version of the sidecar"),
@@ -260,6 +263,7 @@ GOOD = [
     route(match=[make_match("pods", "pods/*", "*/scale", verbs=["get", "*"], names=["a*b:c"],
                             namespaces=["a-*"], containers=["*"], serviceAccounts=["x.y*"])]),
     route(cluster="home", priority=999),
+    route(match=[WIDE] * 8),
     tenant(namespaces={"names": ["team-a", "kubernetes"], "create": True, "reclaim": "delete"}),
     tenant(namespaces={"selector": {"matchExpressions": [MINUTES]}}),
     tenant(mode="audit", boundary="none", clusters=["eu-1"], onMembers=True),

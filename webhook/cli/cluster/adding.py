@@ -39,9 +39,8 @@ from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.clusters import parse_cluster
 from webhook.resources.meta import Invalid
-from webhook.resources.names import CLUSTERS_PATH, object_path
+from webhook.resources.names import CLUSTERS_PATH, KUBE_SYSTEM_PATH, object_path
 
-_KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
 _LOOPBACK: Final = ("https://127.", "https://localhost", "https://[::1]")
 
 
@@ -192,6 +191,6 @@ class Adding:
 def _find_uid(kube: Kube) -> str:
     """By which one cluster is told from another."""
     try:
-        return str(kube.request("GET", _KUBE_SYSTEM).document["metadata"]["uid"])
+        return str(kube.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
     except KubeError as error:
         raise StepError(f"{kube.context or kube.server}: {error}") from None

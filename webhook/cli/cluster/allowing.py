@@ -21,12 +21,10 @@ from webhook.cli.stored import find_document
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import Cluster, TokenRequest, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
-from webhook.resources.names import LABEL_TENANT, object_path
+from webhook.resources.names import KUBE_SYSTEM_PATH, LABEL_TENANT, POD_SECURITY, object_path
 from webhook.resources.tenants import Tenant, parse_tenant
 
-_KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
 _RESERVED: Final = ("default", "mca-access")
-_POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
 
 
 class Allowance(NamedTuple):
@@ -58,7 +56,7 @@ class Allowing:
         wish = self._wish
         if wish.namespace in _RESERVED or wish.namespace.startswith("kube-"):
             raise StepError(f"-n {wish.namespace}: is the cluster's own, or MCA's: name a tenant's")
-        uid = str(self._at_home.request("GET", _KUBE_SYSTEM).document["metadata"]["uid"])
+        uid = str(self._at_home.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
         self._home = Home(uid, self._home.system)
         self._cluster = self._find_cluster()
         tenant = self._find_tenant()
@@ -75,7 +73,7 @@ class Allowing:
         guarded = self._boundary and find_guards(self._there.kube) is not None
         labels = {LABEL_INJECTION: "enabled", LABEL_BOUNDARY: "enforced"} if guarded else {}
         if guarded and not self._has_pod_security():
-            labels[_POD_SECURITY] = "baseline"
+            labels[POD_SECURITY] = "baseline"
         if labels or self._there.find(f"/api/v1/namespaces/{wish.namespace}") is None:
             self._there.apply_one(build_labelled(home, wish.namespace, labels))
         for account in wish.accounts:
@@ -154,7 +152,7 @@ class Allowing:
 
     def _has_pod_security(self) -> bool:
         there = self._there.find(f"/api/v1/namespaces/{self._wish.namespace}")
-        level = (there or {}).get("labels", {}).get(_POD_SECURITY)
+        level = (there or {}).get("labels", {}).get(POD_SECURITY)
         return level in ("baseline", "restricted")
 
     def _list_allowed(self) -> tuple[str, ...]:

@@ -12,9 +12,14 @@ from webhook.cli.install.objects_there import list_metadata
 from webhook.cli.install.paths import find_collection, name_object
 from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, RawDocument
-from webhook.resources.names import API_VERSION, CLUSTERS_PATH, TENANTS_PATH, object_path
+from webhook.resources.names import (
+    API_VERSION,
+    CLUSTERS_PATH,
+    KUBE_SYSTEM_PATH,
+    TENANTS_PATH,
+    object_path,
+)
 
-_KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _AT_HOME: Final = (("v1", "Secret"), (_RBAC, "RoleBinding"), (_RBAC, "Role"))
 # Rights go before who has them.
@@ -39,7 +44,7 @@ class Removing:
     def examine(self) -> None:
         """Who would miss it."""
         home = self._at_home.kube
-        self._uid = str(home.request("GET", _KUBE_SYSTEM).document["metadata"]["uid"])
+        self._uid = str(home.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
         self.tenants = sorted(
             str(tenant["metadata"]["name"])
             for tenant in list_documents(home, TENANTS_PATH)

@@ -16,7 +16,6 @@ from webhook.controller.tenants.kinds import (
     BINDING,
     CREATED_BY,
     MANAGER,
-    NAMESPACES_PATH,
     Place,
     Step,
 )
@@ -26,6 +25,7 @@ from webhook.controller.tenants.refusals import explain_failure
 from webhook.controller.tenants.steps import Apply, Create, Plan, Problem, Remove, Write
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.meta import read_meta
+from webhook.resources.names import NAMESPACES_PATH
 
 # Others' service accounts are not watched: whether they are still there is looked at again then.
 _BORROWED_S: Final = 600.0
@@ -61,6 +61,12 @@ class Applier:
         ]
         return Memory(dict(settled), frozenset(borrowed))
 
+    def forget(self, namespaces: Collection[str]) -> None:
+        """Of these nothing is known any more, because they are gone."""
+        for known in (self._settled, self._borrowed):
+            for place in [place for place in list(known) if place.namespace in namespaces]:
+                known.pop(place, None)
+
     def run(self, plan: Plan) -> list[Problem]:
         """Do it all, in order; what is wrong, with what planning found."""
         problems = list(plan.problems)
@@ -83,7 +89,7 @@ class Applier:
         except KubeError as error:
             if error.reason == _NOT_LEADING:
                 raise
-            return explain_failure(write.place, error)
+            return explain_failure(write.place, error, abroad=self._kube.is_foreign)
         return None
 
     def take_back(self, plan: Callable[[], Leave]) -> tuple[tuple[str, ...], list[Problem]]:
@@ -162,6 +168,8 @@ def _hold_back(write: Write, problems: list[Problem]) -> Problem | None:
     """Nobody gets access where what bounds it does not stand."""
     place = write.place
     if place.kind != BINDING or isinstance(write, Remove):
+        return None
+    if isinstance(write, Apply) and write.narrows:
         return None
     lacking = {
         problem.step

@@ -4,6 +4,7 @@ What API servers fill in, and the spellings of a quantity, make no difference. M
 MCA does not state: other labels, annotations, status.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -11,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from webhook.controller.tenants.kinds import CREATED_BY
-from webhook.resources.meta import RawDocument, documents, mapping, read_meta
+from webhook.resources.meta import RawDocument, documents, items, mapping, read_meta
 from webhook.resources.names import LABEL_TENANT, OUR_LABELS
 
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
@@ -21,6 +22,9 @@ _SUFFIXES: Final = {
     "P": Decimal("1e15"), "E": Decimal("1e18"),
     **{f"{letter}i": Decimal(1024) ** (power + 1) for power, letter in enumerate("KMGTPE")},
 }  # fmt: skip
+# What Tenants state is shorter, nearly always; anybody may label an object of a megabyte.
+_LONGEST: Final = 8 << 10
+_LONGEST_ROLE: Final = 1 << 10
 _LABELS: Final = (LABEL_TENANT, *OUR_LABELS)
 
 
@@ -33,12 +37,29 @@ def render_content(raw: RawDocument) -> str:
         **{part: raw[part] for part in ("roleRef", "subjects") if raw.get(part)},
         "spec": _spell_spec(raw.get("kind"), mapping(raw.get("spec"))),
     }
-    return sys.intern(json.dumps(stated, sort_keys=True, separators=(",", ":")))
+    text = _write(stated)
+    return sys.intern(text if len(text) <= _LONGEST else _shorten(text, stated.get("roleRef")))
+
+
+def _shorten(text: str, role: object) -> str:
+    """What is still asked of it, and that it is this one."""
+    known = {"roleRef": role} if len(_write(role)) <= _LONGEST_ROLE else {}
+    return _write({**known, "digest": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def _write(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def read_role(content: str) -> object:
     """Which role a RoleBinding binds; the API server lets nobody change that."""
     return mapping(json.loads(content)).get("roleRef")
+
+
+def read_subjects(content: str) -> list[Any] | None:
+    """To whom a RoleBinding gives it; None: to so many that they were not kept."""
+    stated = mapping(json.loads(content))
+    return None if "digest" in stated else items(stated.get("subjects"))
 
 
 def spell_quantity(value: object) -> str:

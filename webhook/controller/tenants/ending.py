@@ -43,22 +43,36 @@ def plan_leave(
     }
     if access or not delete:
         return _leave(access, {})
-    made = {
+    lent = list_lent(tenant, namespaces, system_namespace)
+    objects = {
+        place: found
+        for place, found in ours.items()
+        if place.namespace in lent and not found.ending  # who holds it up holds nobody else up
+    }
+    return _leave(objects, _find_made(tenant, namespaces, system_namespace))
+
+
+def list_lent(
+    tenant: Meta, namespaces: Mapping[str, Meta], system_namespace: str
+) -> frozenset[str]:
+    """Those that are the Tenant's, and were there before it."""
+    held = {
+        name for name, meta in namespaces.items() if meta.annotations.get(TENANT_UID) == tenant.uid
+    }
+    return frozenset(held - _find_made(tenant, namespaces, system_namespace).keys())
+
+
+def _find_made(
+    tenant: Meta, namespaces: Mapping[str, Meta], system_namespace: str
+) -> dict[str, Meta]:
+    return {
         name: meta
         for name, meta in namespaces.items()
-        if meta.annotations.get(CREATED_BY) == uid
-        and meta.annotations.get(TENANT_UID) == uid
+        if meta.annotations.get(CREATED_BY) == tenant.uid
+        and meta.annotations.get(TENANT_UID) == tenant.uid
         and meta.labels.get(LABEL_TENANT) == tenant.name
         and not is_system(name, system_namespace)
     }
-    lent = {
-        place: found
-        for place, found in ours.items()
-        if place.namespace not in made
-        and not found.ending  # whoever holds it up holds nobody else up
-        and _is_held(namespaces, place, uid)
-    }
-    return _leave(lent, made)
 
 
 def _is_held(namespaces: Mapping[str, Meta], place: Place, uid: str) -> bool:

@@ -4,35 +4,47 @@ Looked at live: what a watch has not told yet would be left behind. Must not let
 anybody has access by it.
 """
 
+import calendar
+import time
 from functools import partial
 from typing import Final
 
 from webhook.controller.engine.world import Kept, World
+from webhook.controller.tenants.abroad import Abroad, read_note
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.ending import Leave, plan_leave
-from webhook.controller.tenants.kinds import MERGE_PATCH
-from webhook.controller.tenants.members import Members, read_note
-from webhook.controller.tenants.observing import fetch_namespaces, fetch_objects
-from webhook.controller.tenants.steps import READY
-from webhook.controller.tenants.telling import KIND, Teller
-from webhook.kube import KubeError
+from webhook.controller.tenants.ending import Leave
+from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
+from webhook.controller.tenants.leaving import look_at_leave
+from webhook.controller.tenants.steps import READY, shorten
+from webhook.controller.tenants.telling import KIND, Teller, read_held
+from webhook.kube import MERGE_PATCH, KubeError
 from webhook.resources.conditions import Condition
-from webhook.resources.meta import Invalid, Meta
+from webhook.resources.meta import Invalid, Meta, RawDocument, mapping
 from webhook.resources.names import FINALIZER, object_path
 from webhook.resources.tenants import Tenant
 
-_WAIT_S: Final = 10.0
+# What it waits for wakes it, at home; the longer it lasts, the less often it is looked at.
+_SHORTEST_S: Final = 10.0
+_LONGEST_S: Final = 300.0
 _NOT_FOUND: Final = 404
 
 
 class Farewell:
     """For all Tenants of one home."""
 
-    def __init__(self, world: World, applier: Applier, teller: Teller, members: Members) -> None:
+    def __init__(
+        self,
+        world: World,
+        applier: Applier,
+        teller: Teller,
+        abroad: Abroad,
+        inspection: Inspection,
+    ) -> None:
         self._world = world
         self._applier = applier
         self._teller = teller
-        self._members = members
+        self._abroad = abroad
+        self._inspection = inspection
 
     def attend(self, kept: Kept[Tenant | Invalid]) -> float | None:
         """One more step of the way; None: it is done."""
@@ -42,9 +54,12 @@ class Farewell:
         # What cannot be read asks for nothing to be deleted.
         delete = isinstance(tenant, Tenant) and tenant.namespaces.reclaim == "delete"
         waits, problems = self._applier.take_back(partial(self._plan, meta, delete=delete))
-        abroad = self._members.leave(meta, read_note(meta), delete=delete)
+        abroad = self._abroad.leave(meta, read_note(meta), delete=delete)
         if not waits and not problems and not abroad:
+            self._sweep(meta)
             self._release(meta)
+            self._inspection.forget(meta.uid)
+            self._applier.forget(read_held(kept))
             return None
         told = [problem.message for problem in (*problems, *abroad)]
         if waits:
@@ -54,18 +69,23 @@ class Farewell:
         for problem in problems:
             if problem.passing:
                 raise KubeError(0, problem.reason, problem.message)
-        return _WAIT_S
+        return choose_wait(kept.document, time.time())
 
     def _plan(self, meta: Meta, *, delete: bool) -> Leave:
         world = self._world
         claimed = tuple(world.namespaces.find("uid", meta.uid))
-        return plan_leave(
-            meta,
-            fetch_namespaces(world.kube, meta.name, claimed),
-            fetch_objects(world.kube, meta.name),
-            delete=delete,
-            system_namespace=world.settings.namespace,
-        )
+        system = world.settings.namespace
+        return look_at_leave(world.kube, meta, claimed, delete=delete, system_namespace=system)
+
+    def _sweep(self, meta: Meta) -> None:
+        """Whom others have given a profile loses it; who else keeps access is told, once."""
+        left = []
+        for name in sorted(self._world.namespaces.find("uid", meta.uid)):
+            seen = look_into(self._world.writer, meta.uid, name, isolated=False)
+            failed = [*withdraw(self._world.writer, seen), *seen.problems]
+            left += [*(problem.message for problem in failed), *seen.people]
+        if left:
+            self._teller.warn(meta, "AccessLeft", f"others still have access: {shorten(left)}")
 
     def _release(self, meta: Meta) -> None:
         patch = {
@@ -81,3 +101,13 @@ class Farewell:
         except KubeError as error:
             if error.status != _NOT_FOUND:
                 raise
+
+
+def choose_wait(document: RawDocument, now: float) -> float:
+    """Until a Tenant that cannot end is looked at again: a quarter of the time that it took."""
+    told = str(mapping(document.get("metadata")).get("deletionTimestamp"))
+    try:
+        since = now - calendar.timegm(time.strptime(told, "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError:
+        return _LONGEST_S
+    return min(_LONGEST_S, max(_SHORTEST_S, since / 4))

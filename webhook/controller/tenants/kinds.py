@@ -6,7 +6,7 @@ Must not know what stands in them.
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH
 
 
 class Step(StrEnum):
@@ -51,11 +51,9 @@ ACCOUNT: Final = Kind("ServiceAccount", "v1", "serviceaccounts", Step.ACCOUNTS)
 BINDING: Final = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings", Step.ACCESS)
 KINDS: Final = (QUOTA, LIMITS, NETWORK, ACCOUNT, BINDING)
 
-NAMESPACES_PATH: Final = "/api/v1/namespaces"
 OUR_NAMES: Final = "mca-"
 CREATED_BY: Final = "mca.io/created-by"
 MANAGER: Final = "mca-controller-tenants"
-MERGE_PATCH: Final = "application/merge-patch+json"
 # Every object in a tenant's namespaces has this label: by it they are watched.
 SELECTOR: Final = (("labelSelector", LABEL_TENANT),)
 

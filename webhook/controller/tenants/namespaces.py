@@ -13,10 +13,17 @@ from webhook.controller.tenants.kinds import CREATED_BY, Place, Step, place_name
 from webhook.controller.tenants.steps import Apply, Create, Problem
 from webhook.resources.claims import Claim, is_system
 from webhook.resources.meta import Meta, RawDocument
-from webhook.resources.names import LABEL_BOUNDARY, LABEL_INJECTION, LABEL_TENANT, TENANT_UID
+from webhook.resources.names import (
+    ISOLATED,
+    LABEL_BOUNDARY,
+    LABEL_INJECTION,
+    LABEL_NETWORK,
+    LABEL_TENANT,
+    POD_SECURITY,
+    TENANT_UID,
+)
 from webhook.resources.tenants import Tenant
 
-POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"
 _BASELINE: Final = "baseline"
 _RESTRICTED: Final = "restricted"
 
@@ -85,7 +92,7 @@ def plan_labels(
     """The claim and the labels of a namespace that is held."""
     meta = seen.meta
     place = place_namespace(meta.name)
-    labels = _list_labels(tenant, meta) if home else {}
+    labels = _list_labels(tenant, meta, home=home)
     wished = _spell(labels, tenant.uid)
     found = describe_namespace(meta, wished)
     if found == wished or settled.get(place) == (wished, found):
@@ -112,10 +119,13 @@ def describe_namespace(meta: Meta, wished: str) -> str:
     return _spell(labels, meta.annotations.get(TENANT_UID, ""))
 
 
-def _list_labels(tenant: Tenant, meta: Meta) -> dict[str, str]:
-    """With "" for what should not be there."""
+def _list_labels(tenant: Tenant, meta: Meta, *, home: bool) -> dict[str, str]:
+    """With "" for what should not be there. Nothing is injected on members."""
+    labels = {LABEL_NETWORK: ISOLATED if tenant.network.isolate else ""}
+    if not home:
+        return labels
     enforced = tenant.boundary == "enforced"
-    labels = {LABEL_INJECTION: "enabled", LABEL_BOUNDARY: "enforced" if enforced else ""}
+    labels |= {LABEL_INJECTION: "enabled", LABEL_BOUNDARY: "enforced" if enforced else ""}
     if enforced:
         stricter = meta.labels.get(POD_SECURITY) == _RESTRICTED
         labels[POD_SECURITY] = _RESTRICTED if stricter else _BASELINE

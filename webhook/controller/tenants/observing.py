@@ -4,7 +4,7 @@ Of an object only who made it and what it says is kept, and for objects that say
 Must not judge what is seen.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from webhook.controller.tenants.contents import render_content
@@ -12,7 +12,6 @@ from webhook.controller.tenants.isolation import Address
 from webhook.controller.tenants.kinds import (
     CREATED_BY,
     KINDS,
-    NAMESPACES_PATH,
     SELECTOR,
     Kind,
     Place,
@@ -27,7 +26,7 @@ from webhook.resources.meta import (
     read_meta,
     text_list,
 )
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH
 from webhook.watching.collection import Collection
 from webhook.watching.store import Store
 
@@ -35,6 +34,8 @@ from webhook.watching.store import Store
 API_NAME: Final = "kubernetes"
 API_PATH: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 _PAGE: Final = 500
+# Anybody may write a longer one, which is nobody's.
+_LONGEST_UID: Final = 64
 _MOST_OF_MEMBERS: Final = 5_000
 _NOT_FOUND: Final = 404
 _INDEX: Final = "tenant"
@@ -48,7 +49,7 @@ def keep_object(kind: Kind) -> Callable[[RawDocument], Found]:
         return Found(
             meta.uid,
             meta.labels.get(LABEL_TENANT, ""),
-            meta.annotations.get(CREATED_BY, ""),
+            meta.annotations.get(CREATED_BY, "")[:_LONGEST_UID],
             # The items of a list do not say their kind.
             render_content(raw if raw.get("kind") else {**raw, "kind": kind.name}),
             meta.deleting,
@@ -88,21 +89,28 @@ class Objects:
         return seen
 
 
-def fetch_objects(kube: Kube, tenant: str) -> dict[Place, Found]:
-    """A tenant's, as they are now."""
-    seen = {}
-    for kind in KINDS:
+def fetch_objects(
+    kube: Kube,
+    tenant: str,
+    kinds: Iterable[Kind] = KINDS,
+    within: tuple[str, ...] | None = None,
+) -> dict[Place, Found]:
+    """A tenant's, as they are now; `within` these namespaces only."""
+    selector, seen = {"labelSelector": f"{LABEL_TENANT}={tenant}"}, {}
+    for kind in kinds:
         keep = keep_object(kind)
-        for raw in _list_all(kube, kind.collection, {"labelSelector": f"{LABEL_TENANT}={tenant}"}):
-            meta = read_meta(raw)
-            seen[Place(kind, meta.namespace, meta.name)] = keep(raw)
+        paths = [kind.collection] if within is None else [kind.path(name) for name in within]
+        for path in paths:
+            for raw in fetch_all(kube, path, selector):
+                meta = read_meta(raw)
+                seen[Place(kind, meta.namespace, meta.name)] = keep(raw)
     return seen
 
 
 def fetch_namespaces(kube: Kube, tenant: str, names: tuple[str, ...]) -> dict[str, Meta]:
     """Those with a tenant's label, and others by name, as they are now."""
     query = {"labelSelector": f"{LABEL_TENANT}={tenant}"}
-    found = [read_meta(raw) for raw in _list_all(kube, NAMESPACES_PATH, query)]
+    found = [read_meta(raw) for raw in fetch_all(kube, NAMESPACES_PATH, query)]
     seen = {meta.name: meta for meta in found}
     for name in names:
         if name not in seen:
@@ -120,19 +128,21 @@ def _fetch_namespace(kube: Kube, name: str) -> Meta | None:
         raise
 
 
-def _list_all(kube: Kube, path: str, selector: Mapping[str, str]) -> Iterator[RawDocument]:
+def fetch_all(
+    kube: Kube, path: str, selector: Mapping[str, str] | None = None, page: int = _PAGE
+) -> Iterator[RawDocument]:
     """A member may answer without end: of one, no more is taken than a Tenant ever has there."""
-    query: dict[str, Any] = {**selector, "limit": str(_PAGE)}
+    query: dict[str, Any] = {**(selector or {}), "limit": str(page)}
     left = _MOST_OF_MEMBERS
     while True:
-        page = kube.request("GET", path, query=query).document
-        found = documents(page.get("items"))
+        answer = kube.request("GET", path, query=query).document
+        found = documents(answer.get("items"))
         left -= max(len(found), 1)
         if kube.is_foreign and left < 0:
             told = f"{kube.server}: it lists more than {_MOST_OF_MEMBERS} objects of one tenant"
             raise KubeError(0, "TooMany", told)
         yield from found
-        query["continue"] = mapping(page.get("metadata")).get("continue")
+        query["continue"] = mapping(answer.get("metadata")).get("continue")
         if not query["continue"]:
             return
 

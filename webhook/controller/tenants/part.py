@@ -10,25 +10,28 @@ from webhook.controller.compiling.verdicts import Verdict
 from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.world import Kept, World
 from webhook.controller.members.part import open_access
+from webhook.controller.tenants.abroad import HOME, Abroad, choose_members
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.farewell import Farewell
 from webhook.controller.tenants.following import Following, list_holders
+from webhook.controller.tenants.inspection import Inspection, was_told
 from webhook.controller.tenants.isolation import Address, Surroundings, find_address
-from webhook.controller.tenants.kinds import MERGE_PATCH
-from webhook.controller.tenants.members import Members, choose_members
+from webhook.controller.tenants.kinds import Step
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import API_NAME, Objects, list_collections, watch_api
 from webhook.controller.tenants.planning import View, plan_tenant
 from webhook.controller.tenants.rests import Rests
 from webhook.controller.tenants.steps import (
+    Note,
     Problem,
     judge_members,
     judge_ready,
     judge_steps,
+    note_people,
 )
-from webhook.controller.tenants.telling import KIND, Teller
+from webhook.controller.tenants.telling import KIND, Teller, read_held
 from webhook.controller.tenants.wishes import list_names, list_steps
-from webhook.kube import KubeError
+from webhook.kube import MERGE_PATCH, KubeError
 from webhook.resources.claims import judge_claim
 from webhook.resources.clusters import Cluster
 from webhook.resources.meta import Invalid, Meta
@@ -62,8 +65,13 @@ class Provisioning:
         self._following = Following(world)
         self._applier = Applier(world.writer)
         self._teller = Teller(world.writer, world.events)
-        self._members = Members(world, open_access(world).open, self._list_servers, Rests())
-        self._farewell = Farewell(world, self._applier, self._teller, self._members)
+        self._inspection = Inspection()
+        self._abroad = Abroad(
+            world, open_access(world).open, self._list_servers, Rests(), self._inspection
+        )
+        self._farewell = Farewell(
+            world, self._applier, self._teller, self._abroad, self._inspection
+        )
 
     def part(self) -> Part:
         """As the engine runs it."""
@@ -97,23 +105,28 @@ class Provisioning:
         self._sign(tenant.meta)
         view = self._look(tenant)
         plan = plan_tenant(view)
-        problems = self._applier.run(plan)
+        self._applier.forget(read_held(kept) - view.namespaces.keys())
+        problems, told = self._applier.run(plan), was_told(kept.document)
+        others = self._inspection.attend(HOME, self._world.writer, tenant, plan, told=told)
         if plan.unfinished and not problems:
             return _NEXT_S  # what was written is seen sooner; until then there is nothing to tell
-        abroad = self._members.attend(tenant)
+        problems += others.problems
+        abroad = self._abroad.attend(tenant, told=told)
         generation = tenant.meta.generation
-        note = ""
-        names = list_names(tenant, view.servers)
-        if names:
-            note = f"by name only, so let their addresses through: {', '.join(names)}"
+        notes = {}
+        if names := list_names(tenant, view.servers):
+            through = f"by name only, so let their addresses through: {', '.join(names)}"
+            notes[Step.NETWORK] = Note(through)
+        if others.people:
+            notes[Step.ACCESS] = note_people(others.people)
         conditions = [
             self._judge(tenant).condition(generation),
-            *judge_steps(list_steps(tenant), problems, generation, note),
+            *judge_steps(list_steps(tenant), problems, generation, notes),
             judge_members(choose_members(tenant), abroad, generation),
         ]
         conditions.append(judge_ready(conditions, generation))
         self._teller.tell(kept, conditions, plan.held)
-        return _choose_pause(problems, abroad, tenant)
+        return _choose_pause(problems, abroad, tenant, seen=bool(others.people))
 
     def _sign(self, meta: Meta) -> None:
         """Before anything is made, so that nothing is left behind."""
@@ -175,11 +188,13 @@ class Provisioning:
         return judge_tenant(tenant, {name: kept.value for name, kept in clusters.items() if kept})
 
 
-def _choose_pause(problems: list[Problem], abroad: list[Problem], tenant: Tenant) -> float | None:
+def _choose_pause(
+    problems: list[Problem], abroad: list[Problem], tenant: Tenant, *, seen: bool
+) -> float | None:
     """When to look again; KubeError where that is soon, and later each time."""
     for problem in problems:
         if problem.passing:
             raise KubeError(0, problem.reason, problem.message)
     if problems or abroad:
         return _LOOK_AGAIN_S
-    return _MEMBERS_S if tenant.on_members else None
+    return _MEMBERS_S if tenant.on_members or seen else None

@@ -8,7 +8,7 @@ twice, or ended anywhere and planned anew, it comes to the same.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from webhook.controller.tenants.contents import read_role
+from webhook.controller.tenants.contents import read_role, read_subjects, render_content
 from webhook.controller.tenants.isolation import Surroundings
 from webhook.controller.tenants.kinds import ACCOUNT, BINDING, OUR_NAMES, Place, Step
 from webhook.controller.tenants.namespaces import (
@@ -119,8 +119,28 @@ def _mend(view: View, wish: Wish, found: Found) -> Iterator[Write]:
     if wish.place.kind == BINDING and read_role(found.content) != read_role(wish.content):
         # Which role it binds cannot be changed; what stands there now goes, this one comes next.
         yield Remove(wish.place, found.uid)
-    elif view.settled.get(wish.place) != (wish.content, found.content):
+    elif view.settled.get(wish.place) == (wish.content, found.content):
+        return
+    elif wish.place.kind == BINDING:
+        yield from _rebind(wish, found)
+    else:
         yield Apply(wish.place, wish.body, wish.content)
+
+
+def _rebind(wish: Wish, found: Found) -> Iterator[Write]:
+    """Who is to have access no more loses it even where nobody new may get it yet."""
+    wished, known = wish.body["subjects"], read_subjects(found.content)
+    if known is None:
+        yield Remove(wish.place, found.uid)
+        return
+    staying = [subject for subject in wished if subject in known]
+    if len(staying) == len(wished):
+        yield Apply(wish.place, wish.body, wish.content, narrows=True)
+        return
+    if any(subject not in wished for subject in known):
+        body = {**wish.body, "subjects": staying}
+        yield Apply(wish.place, body, render_content(body), narrows=True)
+    yield Apply(wish.place, wish.body, wish.content)
 
 
 def is_ours(uid: str, place: Place, found: Found) -> bool:

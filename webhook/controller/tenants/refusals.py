@@ -17,10 +17,20 @@ _PASSING: Final = (
     HTTPStatus.TOO_MANY_REQUESTS,
 )
 _ENDING: Final = "being terminated"
+_REMEDY: Final = (
+    "; the controller binds the roles of MCA's profiles only: for others install a ClusterRole "
+    'with the label mca.io/aggregate-to-controller: "true" that allows the verb bind on them by '
+    "name"
+)
+# What `mca cluster add --provision` makes there is one home's, and is not aggregated.
+_REMEDY_ABROAD: Final = (
+    "; there the account of the credential binds the roles of MCA's profiles only: for others let "
+    "an admin of that cluster bind it to a ClusterRole that allows the verb bind on them by name"
+)
 
 
-def explain_failure(place: Place, error: KubeError) -> Problem:
-    """Of one write."""
+def explain_failure(place: Place, error: KubeError, *, abroad: bool = False) -> Problem:
+    """Of one write, at home or on a member."""
     causes = error.details.get("causes") or ()
     passing = error.status in _PASSING or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     message, reason = str(error), error.reason or "Failed"
@@ -35,9 +45,5 @@ def explain_failure(place: Place, error: KubeError) -> Problem:
     elif error.status == HTTPStatus.FORBIDDEN and _ENDING in message:
         passing, reason = True, "Ending"
     elif error.status == HTTPStatus.FORBIDDEN and place.kind == BINDING:
-        message += (
-            "; the controller binds the roles of MCA's profiles only: for others install a "
-            'ClusterRole with the label mca.io/aggregate-to-controller: "true" that allows '
-            "the verb bind on them by name"
-        )
+        message += _REMEDY_ABROAD if abroad else _REMEDY
     return Problem(place.step, place.namespace, reason, f"{place.shown}: {message}", passing)

@@ -68,6 +68,10 @@ class Rests:
         else:
             self._end(name)
 
+    def forget(self, name: str) -> None:
+        """Of a member that is none any more."""
+        self._end(name)
+
     def _fail(self, name: str) -> None:
         with self._lock:
             rest, now = self._rests.get(name), self.clock()

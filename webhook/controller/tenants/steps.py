@@ -3,7 +3,7 @@
 Must not choose what is written.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from webhook.controller.tenants.kinds import Place, Step
@@ -12,6 +12,9 @@ from webhook.resources.meta import RawDocument
 
 MEMBERS: Final = "Members"
 READY: Final = "Ready"
+# Reasons of conditions, by which what was found is looked for again.
+OTHERS_TOO: Final = "OthersToo"
+OTHERS_LET_THROUGH: Final = "OthersLetThrough"
 _SHOWN: Final = 5
 
 
@@ -25,7 +28,8 @@ class Create(NamedTuple):
 class Apply(NamedTuple):
     """State its fields. `vacant`: nothing of ours was seen there, so look first whose it is.
 
-    `force` takes over fields that somebody else has set otherwise.
+    `force` takes over fields that somebody else has set otherwise. `narrows`: nobody gets what they
+    did not have.
     """
 
     place: Place
@@ -33,6 +37,7 @@ class Apply(NamedTuple):
     content: str
     force: bool = True
     vacant: bool = False
+    narrows: bool = False
 
 
 class Remove(NamedTuple):
@@ -55,6 +60,13 @@ class Problem(NamedTuple):
     passing: bool = False
 
 
+class Note(NamedTuple):
+    """What is worth saying of a step that stands."""
+
+    message: str
+    reason: str = "Provisioned"
+
+
 class Plan(NamedTuple):
     """What is to be written, in this order, and what cannot be.
 
@@ -68,17 +80,22 @@ class Plan(NamedTuple):
 
 
 def judge_steps(
-    asked: Collection[Step], problems: Sequence[Problem], generation: int, note: str = ""
+    asked: Collection[Step],
+    problems: Sequence[Problem],
+    generation: int,
+    notes: Mapping[Step, Note],
 ) -> list[Condition]:
-    """A condition for each step; `note` is what is worth saying of a network that stands."""
+    """A condition for each step."""
     found = []
     for step in Step:
         failed = [problem for problem in problems if problem.step is step]
         if failed:
             found.append(Condition(step, False, failed[0].reason, _join(failed), generation))
+        elif step in notes:
+            note = notes[step]
+            found.append(Condition(step, True, note.reason, note.message, generation))
         elif step in asked:
-            message = note if step is Step.NETWORK else ""
-            found.append(Condition(step, True, "Provisioned", message, generation))
+            found.append(Condition(step, True, "Provisioned", "", generation))
         else:
             found.append(Condition(step, True, "NothingAsked", "", generation))
     return found
@@ -102,7 +119,18 @@ def judge_ready(conditions: Iterable[Condition], generation: int) -> Condition:
     return Condition(READY, False, lacking[0], message, generation)
 
 
+def note_people(people: Sequence[str]) -> Note:
+    """Who has access beside those whom the Tenant names."""
+    told = shorten(people)
+    message = f"others have access too, by RoleBindings that are not this Tenant's: {told}"
+    return Note(message, OTHERS_TOO)
+
+
 def _join(problems: Sequence[Problem]) -> str:
-    told = list(dict.fromkeys(problem.message for problem in problems))
+    return shorten(list(dict.fromkeys(problem.message for problem in problems)))
+
+
+def shorten(told: Sequence[str]) -> str:
+    """The first of many, and how many more there are."""
     more = len(told) - _SHOWN
     return "; ".join([*told[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])

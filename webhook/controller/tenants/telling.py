@@ -18,11 +18,16 @@ from webhook.resources.conditions import (
     read_conditions,
     same_conditions,
 )
-from webhook.resources.meta import Invalid, mapping
+from webhook.resources.meta import Invalid, Meta, mapping, text_list
 from webhook.resources.names import API_VERSION, object_path
 from webhook.resources.tenants import Tenant
 
 KIND: Final = "Tenant"
+
+
+def read_held(kept: Kept[Tenant | Invalid]) -> set[str]:
+    """The namespaces that a Tenant was last said to hold."""
+    return set(text_list(mapping(kept.document.get("status")).get("namespaces")))
 
 
 class Teller:
@@ -39,7 +44,7 @@ class Teller:
         meta, status = kept.value.meta, mapping(kept.document.get("status"))
         if (
             same_conditions(conditions, kept.document)
-            and (status.get("namespaces") or []) == list(held)
+            and text_list(status.get("namespaces")) == tuple(held)
             and status.get("observedGeneration") == meta.generation
         ):
             return
@@ -54,6 +59,11 @@ class Teller:
         )
         self._kube.apply(f"{object_path(KIND, meta.name)}/status", body, MANAGER)
         self._report(kept, conditions)
+
+    def warn(self, meta: Meta, reason: str, message: str) -> None:
+        """An Event alone: for what no status will tell any more."""
+        about = Regarding(API_VERSION, KIND, meta.name, uid=meta.uid)
+        self._events.tell(about, reason, message, warning=True)
 
     def _report(self, kept: Kept[Tenant | Invalid], conditions: Iterable[Condition]) -> None:
         meta, before = kept.value.meta, read_conditions(kept.document)

@@ -1,7 +1,7 @@
 """Owns the schema of Routes. Must not know which clusters there are."""
 
 from webhook.resources.meta import RawDocument
-from webhook.resources.routes import MAX_PRIORITY
+from webhook.resources.routes import AROUND_WORD, MAX_LETTERS, MAX_PRIORITY
 from webhook.resources.schemas.forms import fields, rule, whole
 from webhook.resources.schemas.selectors import destinations, leases_without_stand_ins, slices
 from webhook.resources.schemas.status import conditions, observed_generation
@@ -38,7 +38,27 @@ def route_fields() -> dict[str, RawDocument]:
 
 def _spec() -> RawDocument:
     return fields(
-        "Which calls, and where to.", route_fields(), ("match", "to"), leases_without_stand_ins()
+        "Which calls, and where to.",
+        route_fields(),
+        ("match", "to"),
+        leases_without_stand_ins(),
+        _bounded_match(),
+    )
+
+
+def _bounded_match() -> RawDocument:
+    """As `measure` counts."""
+    letters = f"map(w, w.size() + {AROUND_WORD}).sum()"
+    needed = [f"m.{field}.{letters}" for field in ("groups", "resources")]
+    other = [
+        f"(has(m.{field}) ? m.{field}.{letters} : 0)"
+        for field in ("verbs", "namespaces", "names", "containers", "serviceAccounts")
+    ]
+    return rule(
+        f"self.match.map(m, {' + '.join((*needed, *other))}).sum() <= {MAX_LETTERS}",
+        f"its lists hold more than {MAX_LETTERS} letters (each word counts {AROUND_WORD} more): "
+        "put patterns in the place of many names, or make several Routes",
+        path=".match",
     )
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from webhook.controller.tenants.contents import read_role, render_content, spell_quantity
+from webhook.controller.tenants.contents import (
+    read_role,
+    read_subjects,
+    render_content,
+    spell_quantity,
+)
 from webhook.resources.meta import RawDocument
 
 
@@ -102,3 +107,20 @@ def test_a_bindings_role_is_part_of_it() -> None:
     content = render_content(binding)
     assert read_role(content) == {"name": "a"}
     assert content != render_content({**binding, "subjects": [{"name": "b"}]})
+
+
+def test_what_is_long_is_kept_as_a_digest() -> None:
+    """Anybody may put the label onto an object of a megabyte."""
+    many = [{"kind": "User", "name": f"user-{number}"} for number in range(1_000)]
+    role = {"kind": "ClusterRole", "name": "edit"}
+    long = render_content({"kind": "RoleBinding", "roleRef": role, "subjects": many})
+    assert len(long) < 200
+    assert read_role(long) == role
+    assert read_subjects(long) is None
+    assert long != render_content({"kind": "RoleBinding", "roleRef": role, "subjects": many[1:]})
+    short = render_content({"kind": "RoleBinding", "roleRef": role, "subjects": many[:2]})
+    assert read_subjects(short) == many[:2]
+    assert read_subjects(render_content({"kind": "RoleBinding"})) == []
+    endless = {"kind": "ClusterRole", "name": "e" * 10_000}
+    assert len(render_content({"kind": "RoleBinding", "roleRef": endless})) < 200
+    assert read_role(render_content({"kind": "RoleBinding", "roleRef": endless})) is None

@@ -19,7 +19,8 @@ from webhook.cli.install.paths import find_path
 from webhook.controller.access.opening import Bearer, Location, open_member
 from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.world import World
-from webhook.controller.tenants.members import Members
+from webhook.controller.tenants.abroad import Abroad
+from webhook.controller.tenants.inspection import Inspection
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
 from webhook.controller.tenants.rests import VISIT_BYTES, Rests
 from webhook.kube import Kube, KubeError, open_server
@@ -152,14 +153,14 @@ def test_a_note_is_not_written_over_what_was_not_read(home: Home) -> None:
     def refuse(name: str) -> Kube:
         raise KubeError(0, "", f"{name} is not opened here")
 
-    members = Members(world, refuse, lambda _: (), Rests())
+    members = Abroad(world, refuse, lambda _: (), Rests(), Inspection())
     path = f"{TENANTS_PATH}/noted"
     before = parse(home.get(path))
     assert home.merge(path, {"metadata": {"annotations": {"changed": "since"}}}) == 200
     with pytest.raises(KubeError) as caught:
-        members.attend(before)
+        members.attend(before, told=False)
     assert caught.value.status == 409
-    assert members.attend(parse(home.get(path)))
+    assert members.attend(parse(home.get(path)), told=False)
     kube.close()
     home.send("DELETE", path)
 

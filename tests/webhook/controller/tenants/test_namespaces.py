@@ -151,6 +151,19 @@ def test_without_boundary_there_is_none_and_pod_security_is_the_admins() -> None
     assert plan(meta, settled, boundary="none") is None
 
 
+@pytest.mark.parametrize("home", [True, False])
+def test_isolation_is_a_label_that_the_guard_goes_by(home: bool) -> None:
+    labels = LABELLED if home else {}
+    isolated = labels | {"mca.io__network": "isolated"}
+    write = plan(make_namespace("acme-a", **labels), home=home, network={"isolate": True})
+    assert write is not None
+    assert write.body["metadata"]["labels"]["mca.io/network"] == "isolated"
+    assert plan(make_namespace("acme-a", **isolated), home=home, network={"isolate": True}) is None
+    write = plan(make_namespace("acme-a", **isolated), home=home)
+    assert write is not None
+    assert "mca.io/network" not in write.body["metadata"]["labels"]
+
+
 def test_on_members_only_the_claim_is_written() -> None:
     write = plan(make_namespace("acme-a", uid=""), home=False)
     assert write is not None

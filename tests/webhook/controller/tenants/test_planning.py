@@ -24,7 +24,9 @@ LABELLED: dict[str, Any] = {
     "mca.io__boundary": "enforced",
     "pod_security.kubernetes.io__enforce": "baseline",
 }
-HELD = make_namespace("acme-a", **LABELLED)
+OPEN = make_namespace("acme-a", **LABELLED)
+ISOLATED: dict[str, Any] = LABELLED | {"mca.io__network": "isolated"}
+HELD = make_namespace("acme-a", **ISOLATED)
 QUOTA_PLACE = Place(QUOTA, "acme-a", "mca-quota")
 ACCOUNT_PLACE = Place(ACCOUNT, "acme-a", "runner")
 
@@ -42,7 +44,8 @@ def plan_with(changes: dict[Place, Found | None], spec: Any = None, **more: Any)
     chosen = FULL if spec is None else spec
     there: dict[Place, Found | None] = {**find_as_wished(wishes(**FULL)), **changes}
     objects = {place: found for place, found in there.items() if found is not None}
-    return plan_tenant(make_view(make_tenant(**chosen), HELD, objects=objects, **more))
+    held = HELD if "network" in chosen else OPEN
+    return plan_tenant(make_view(make_tenant(**chosen), held, objects=objects, **more))
 
 
 def test_the_first_plan_makes_the_namespace_and_nothing_in_it() -> None:
@@ -123,8 +126,47 @@ def test_a_binding_to_another_role_makes_room() -> None:
 def test_a_binding_with_other_subjects_is_mended() -> None:
     place = Place(BINDING, "acme-a", "mca-profile-standard")
     wished = find_as_wished(wishes(**FULL))[place]
-    other = wished._replace(content=wished.content.replace("acme-admins", "others"))
-    assert tell(plan_with({place: other})) == ["Apply RoleBinding acme-a/mca-profile-standard"]
+    other = wished._replace(content=wished.content.replace('"controller"', '"other"'))
+    (write,) = plan_with({place: other}).writes
+    assert isinstance(write, Apply)
+    assert (write.place, write.narrows) == (place, True)
+
+
+def give(*names: str) -> Any:
+    """A spec with these owners."""
+    return {**FULL, "serviceAccounts": [], "owners": [{"kind": "User", "name": x} for x in names]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (["ann"], ["bob"], [(True, []), (False, ["bob"])]),
+        (["ann", "bob"], ["bob", "cid"], [(True, ["bob"]), (False, ["bob", "cid"])]),
+        (["ann", "bob"], ["bob"], [(True, ["bob"])]),
+        (["ann"], ["ann", "bob"], [(False, ["ann", "bob"])]),
+    ],
+)
+def test_who_has_access_no_more_loses_it_before_others_get_it(
+    before: list[str], after: list[str], expected: list[tuple[bool, list[str]]]
+) -> None:
+    """Giving it may have to wait for what bounds it, taking it may not."""
+    place = Place(BINDING, "acme-a", "mca-profile-standard")
+    there = find_as_wished(wishes(**give(*before)))[place]
+    writes = plan_with({place: there, ACCOUNT_PLACE: None}, give(*after)).writes
+    applied = [write for write in writes if isinstance(write, Apply)]
+    assert len(applied) == len(writes)
+    assert [(w.narrows, [one["name"] for one in w.body["subjects"]]) for w in applied] == expected
+    if len(expected) == 2:
+        assert applied[0].content != applied[1].content
+
+
+def test_of_a_binding_to_more_than_is_remembered_nobody_keeps_it() -> None:
+    place = Place(BINDING, "acme-a", "mca-profile-standard")
+    many = find_as_wished(wishes(**give(*(f"user-{number:04}" for number in range(300)))))[place]
+    assert len(many.content) < 1000
+    assert plan_with({place: many, ACCOUNT_PLACE: None}, give("ann")).writes == (
+        Remove(place, many.uid),
+    )
 
 
 def test_what_the_tenant_did_not_make_is_neither_deleted_nor_taken() -> None:

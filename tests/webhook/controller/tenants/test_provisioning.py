@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home
+from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home, Raw
 from webhook.controller.tenants.kinds import ACCOUNT, BINDING, CREATED_BY, LIMITS, NETWORK, QUOTA
 from webhook.resources.names import LABEL_TENANT, TENANT_UID, TENANTS_PATH
 
@@ -25,6 +25,12 @@ def make(home: Home, name: str, **more: object) -> str:
     spec = {**FULL, "namespaces": {"names": [name], "create": True}, **more}
     home.make_tenant(name, **spec)
     return f"/api/v1/namespaces/{name}"
+
+
+def list_told(home: Home) -> list[str]:
+    """By Events that say who still has access."""
+    events = (home.get("/api/v1/namespaces/default/events") or {})["items"]
+    return [event["message"] for event in events if event["reason"] == "AccessLeft"]
 
 
 def make_ready(home: Home, name: str, **more: object) -> str:
@@ -86,7 +92,10 @@ def test_owners_work_within_their_bounds(home: Home) -> None:
     home.wait(lambda: home.send("POST", accounts, account, "ann") == 201, "elevated")
     # Bindings may be written now; to what one may not do oneself they are refused.
     assert home.send("POST", bindings, binding, "ann") == 403
+    # Nor does anybody but the Tenant let people in; what runs there is the namespace's own affair.
     binding["roleRef"]["name"] = "mca-profile-standard"  # type: ignore[index]
+    assert home.send("POST", bindings, binding, "ann") == 403
+    binding["subjects"] = [{"kind": "ServiceAccount", "name": "mine", "namespace": "bounds"}]
     assert home.send("POST", bindings, binding, "ann") == 201
     profile = BINDING.path("bounds", "mca-profile-elevated")
     assert home.send("DELETE", profile, user="ann") in (403, 422)
@@ -117,6 +126,56 @@ def test_drift_is_repaired_and_others_fields_stay(home: Home) -> None:
     assert space is not None
     assert found["metadata"]["labels"]["team"] == "x"
     assert space["metadata"]["labels"]["other"] == "kept"
+
+
+def bind(role: str, *people: str) -> Raw:
+    subjects = [{"apiGroup": RBAC, "kind": "User", "name": name} for name in people]
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}
+    return {"metadata": {"name": f"others-{role}"}, "roleRef": reference, "subjects": subjects}
+
+
+def test_what_others_had_put_there_is_withdrawn_or_told(home: Home) -> None:
+    """From before the namespace was a tenant's, where no guard holds: access, and ways through."""
+    home.plane.create_namespace("legacy")
+    home.plane.create(BINDING.path("legacy"), bind("mca-profile-elevated", "bob"))
+    home.plane.create(BINDING.path("legacy"), bind("view", "bob"))
+    everything = {"metadata": {"name": "open"}, "spec": {"podSelector": {}, "egress": [{}]}}
+    home.plane.create(NETWORK.path("legacy"), everything)
+    path = make(home, "legacy")
+    home.merge(path, {"metadata": {"labels": {LABEL_TENANT: "legacy"}}})
+    home.wait(lambda: home.fails("legacy", "Network").startswith("OthersLetThrough"))
+    assert "legacy/open is not MCA's" in home.fails("legacy", "Network")
+    assert home.get(BINDING.path("legacy", "others-mca-profile-elevated")) is None
+    access = home.conditions("legacy")["Access"]
+    assert (access["status"], access["reason"]) == ("True", "OthersToo")
+    assert "RoleBinding legacy/others-view (User bob)" in access["message"]
+    # It is looked at again, until it is gone.
+    assert home.send("DELETE", NETWORK.path("legacy", "open")) == 200
+    assert home.send("DELETE", BINDING.path("legacy", "others-view")) == 200
+    home.merge(f"{TENANTS_PATH}/legacy", {"metadata": {"labels": {"look": "again"}}})
+    home.wait(lambda: home.conditions("legacy")["Access"]["reason"] == "Provisioned")
+    home.wait(lambda: home.is_ready("legacy"), "all of it is gone")
+
+
+def test_withdrawn_access_does_not_wait_for_what_else_is_wrong(home: Home) -> None:
+    """Nor is a profile left to people by another's RoleBinding, from before the guards."""
+    both = [{"kind": "User", "name": "ann"}, {"kind": "User", "name": "bob"}]
+    path = make_ready(home, "fewer", owners=both, profile="elevated")
+    home.plane.tokens["mca"] = home.plane.token(SYSTEM, "mca-controller")
+    backdoor = bind("mca-profile-elevated", "bob")
+    assert home.send("POST", BINDING.path("fewer"), backdoor, "mca") == 201
+    secrets = f"{path}/secrets"
+    home.wait(lambda: home.send("GET", secrets, user="bob") == 200)
+    # The quota that is wished now is refused, so nobody new gets access.
+    odd = {"quota": {"no such thing": "1"}, "profile": "elevated"}
+    make(home, "fewer", **odd, owners=[*both[:1], {"kind": "User", "name": "cid"}])
+    home.wait(lambda: home.send("GET", secrets, user="bob") == 403, "withdrawn")
+    assert home.get(BINDING.path("fewer", "others-mca-profile-elevated")) is None
+    home.wait(lambda: home.fails("fewer", "Access").startswith("Waiting"))
+    binding = home.get(BINDING.path("fewer", "mca-profile-elevated"))
+    assert binding is not None
+    names = [subject["name"] for subject in binding["subjects"]]
+    assert names == ["ann", "runner"]
 
 
 def test_what_is_stated_no_more_goes(home: Home) -> None:
@@ -202,6 +261,9 @@ def test_two_tenants_never_hold_one_namespace(home: Home) -> None:
 def test_a_tenant_ends_by_its_finalizer(home: Home, reclaim: str) -> None:
     name = f"end-{reclaim}"
     path = make_ready(home, name, namespaces={"names": [name], "create": True, "reclaim": reclaim})
+    home.plane.tokens["mca"] = home.plane.token(SYSTEM, "mca-controller")
+    for role in ("mca-profile-elevated", "view"):
+        assert home.send("POST", BINDING.path(name), bind(role, "bob"), "mca") == 201
     assert home.send("DELETE", f"{TENANTS_PATH}/{name}") == 200
     if reclaim == "delete":
         home.wait(lambda: "deletionTimestamp" in (home.get(path) or {}).get("metadata", {}))
@@ -213,6 +275,9 @@ def test_a_tenant_ends_by_its_finalizer(home: Home, reclaim: str) -> None:
         assert "deletionTimestamp" not in (home.get(path) or {})["metadata"]
         assert home.get(QUOTA.path(name, "mca-quota")) is not None
         assert home.get(NETWORK.path(name, "mca-default-deny")) is not None
+        assert home.get(BINDING.path(name, "others-mca-profile-elevated")) is None
+        assert home.get(BINDING.path(name, "others-view")) is not None
+        home.wait(lambda: any(f"{name}/others-view (User bob)" in told for told in list_told(home)))
 
 
 def test_a_role_that_may_not_be_bound_is_named_with_the_remedy(home: Home) -> None:

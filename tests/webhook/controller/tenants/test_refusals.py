@@ -39,4 +39,9 @@ def test_a_role_that_may_not_be_bound_has_a_remedy() -> None:
         Place(BINDING, "a", "mca-custom-x"), KubeError(403, "Forbidden", "no")
     )
     assert "mca.io/aggregate-to-controller" in problem.message
+    abroad = explain_failure(
+        Place(BINDING, "a", "mca-custom-x"), KubeError(403, "Forbidden", "no"), abroad=True
+    )
+    assert "admin of that cluster" in abroad.message
+    assert "aggregate" not in abroad.message
     assert "aggregate" not in explain_failure(PLACE, KubeError(403, "Forbidden", "no")).message

@@ -90,3 +90,11 @@ def test_who_never_came_back_is_tried_again(rests: Rests, clock: Clock) -> None:
     assert is_let_in(rests)
     clock.now += VISIT_S
     assert is_let_in(rests)
+
+
+def test_of_a_member_that_is_gone_nothing_is_remembered(rests: Rests) -> None:
+    fail(rests)
+    assert not is_let_in(rests)
+    rests.forget("eu")
+    assert is_let_in(rests)
+    rests.forget("never-heard-of")

@@ -2,10 +2,13 @@
 
 from webhook.controller.tenants.kinds import Step
 from webhook.controller.tenants.steps import (
+    OTHERS_TOO,
+    Note,
     Problem,
     judge_members,
     judge_ready,
     judge_steps,
+    note_people,
 )
 from webhook.resources.conditions import Condition
 
@@ -16,7 +19,7 @@ def fail(step: Step, message: str, reason: str = "Forbidden") -> Problem:
 
 def test_each_step_is_a_condition() -> None:
     asked = {Step.NAMESPACES, Step.NETWORK, Step.QUOTA}
-    found = judge_steps(asked, [fail(Step.QUOTA, "no")], 3, "by name")
+    found = judge_steps(asked, [fail(Step.QUOTA, "no")], 3, {Step.NETWORK: Note("by name")})
     assert [condition.type for condition in found] == list(Step)
     named = {condition.type: condition for condition in found}
     assert named["Quota"] == Condition("Quota", False, "Forbidden", "no", 3)
@@ -27,7 +30,7 @@ def test_each_step_is_a_condition() -> None:
 
 def test_failures_are_named_a_few_of_them_each_once() -> None:
     problems = [fail(Step.QUOTA, f"p{number}") for number in (1, 1, 2, 3, 4, 5, 6, 7)]
-    quota = judge_steps(set(), problems, 1)[1]
+    quota = judge_steps(set(), problems, 1, {})[1]
     assert quota.message == "p1; p2; p3; p4; p5; and 2 more"
 
 
@@ -47,3 +50,12 @@ def test_ready_is_all_of_them() -> None:
     ready = judge_ready([good, bad, unknown], 2)
     assert (ready.status, ready.reason) == (False, "Limits")
     assert "Limits, Accepted" in ready.message
+
+
+def test_who_else_has_access_is_said_of_a_step_that_stands() -> None:
+    notes = {Step.ACCESS: note_people([f"p{number}" for number in range(7)])}
+    access = judge_steps({Step.ACCESS}, [], 1, notes)[-1]
+    assert (access.type, access.status, access.reason) == ("Access", True, OTHERS_TOO)
+    assert access.message.endswith(": p0; p1; p2; p3; p4; and 2 more")
+    (failed,) = judge_steps({Step.ACCESS}, [fail(Step.ACCESS, "no")], 1, notes)[-1:]
+    assert failed.status is False

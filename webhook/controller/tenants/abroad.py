@@ -6,19 +6,22 @@ that is no Cluster any more.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from webhook.controller.engine.world import World
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.ending import Leave, plan_leave
+from webhook.controller.tenants.ending import Leave, list_lent
+from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
 from webhook.controller.tenants.isolation import Address, Surroundings, find_address
-from webhook.controller.tenants.kinds import MERGE_PATCH, Step
+from webhook.controller.tenants.kinds import Step
+from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
 from webhook.controller.tenants.planning import View, plan_tenant
 from webhook.controller.tenants.rests import VISIT_BYTES, VISIT_S, Rests
 from webhook.controller.tenants.steps import Problem
-from webhook.kube import Kube, KubeError
+from webhook.kube import MERGE_PATCH, Kube, KubeError
 from webhook.resources.claims import judge_claim
 from webhook.resources.clusters import READY
 from webhook.resources.conditions import read_conditions
@@ -32,15 +35,16 @@ HOME: Final = "home"
 _ROUNDS: Final = 3
 
 
-class Members(NamedTuple):
+class Abroad(NamedTuple):
     """`open_member` gives the caller a connection to close."""
 
     world: World
     open_member: Callable[[str], Kube]
     servers: Callable[[Tenant], tuple[str, ...]]
     rests: Rests
+    inspection: Inspection
 
-    def attend(self, tenant: Tenant) -> list[Problem]:
+    def attend(self, tenant: Tenant, *, told: bool) -> list[Problem]:
         """Provision where that is asked, withdraw where it is no more; what is wrong."""
         meta, wanted = tenant.meta, choose_members(tenant)
         noted = read_note(meta)
@@ -49,15 +53,15 @@ class Members(NamedTuple):
         problems = self.leave(meta, set(noted) - set(wanted), delete=False)
         if not problems and set(noted) - set(wanted):
             self._note(meta, wanted)
-        return problems + self.provision(tenant, wanted)
+        return problems + self.provision(tenant, wanted, told=told)
 
-    def provision(self, tenant: Tenant, names: Sequence[str]) -> list[Problem]:
+    def provision(self, tenant: Tenant, names: Sequence[str], *, told: bool) -> list[Problem]:
         """What is wrong, member by member."""
-        return [
-            problem
-            for name in names
-            for problem in self._visit(name, lambda kube: self._provision(kube, tenant))
-        ]
+        found = []
+        for name in names:
+            work = partial(self._provision, name, tenant=tenant, told=told)
+            found += self._visit(name, work)
+        return found
 
     def leave(self, meta: Meta, names: Collection[str], *, delete: bool) -> list[Problem]:
         """Withdraw access, and what was made if it is to be deleted; empty: all of it is gone."""
@@ -78,6 +82,8 @@ class Members(NamedTuple):
         return read_meta(answer.document)
 
     def _visit(self, name: str, work: Callable[[Kube], list[Problem]]) -> list[Problem]:
+        if self.world.clusters.get(name) is None:
+            self.rests.forget(name)
         try:
             kube = self.open_member(name)
             try:
@@ -96,7 +102,7 @@ class Members(NamedTuple):
         ready = read_conditions(kept.document).get(READY) if kept else None
         return ready.message if ready is not None and ready.status is False else ""
 
-    def _provision(self, kube: Kube, tenant: Tenant) -> list[Problem]:
+    def _provision(self, name: str, kube: Kube, tenant: Tenant, *, told: bool) -> list[Problem]:
         applier = Applier(kube)
         address = find_address(kube.server)
         api: tuple[Address, ...] = (*([address] if address else []), *fetch_api(kube))
@@ -104,6 +110,7 @@ class Members(NamedTuple):
         for _ in range(_ROUNDS):
             plan = plan_tenant(self._look(kube, tenant, api, applier))
             problems = applier.run(plan)
+            problems += self.inspection.attend(name, kube, tenant, plan, told=told).problems
             if not plan.writes:
                 break
         return problems
@@ -137,15 +144,14 @@ def read_note(meta: Meta) -> list[str]:
 
 def _leave(kube: Kube, meta: Meta, *, delete: bool) -> list[Problem]:
     def plan() -> Leave:
-        return plan_leave(
-            meta,
-            fetch_namespaces(kube, meta.name, ()),
-            fetch_objects(kube, meta.name),
-            delete=delete,
-            system_namespace=SYSTEM_NAMESPACE,
-        )
+        return look_at_leave(kube, meta, (), delete=delete, system_namespace=SYSTEM_NAMESPACE)
 
     waits, problems = Applier(kube).take_back(plan)
+    if not waits and not problems:
+        left = fetch_namespaces(kube, meta.name, ())
+        for name in sorted(list_lent(meta, left, SYSTEM_NAMESPACE)):
+            seen = look_into(kube, meta.uid, name, isolated=False)
+            problems += [*withdraw(kube, seen), *seen.problems]
     if waits and not problems:
         told = f"waits for {', '.join(waits)} to end"
         problems = [Problem(Step.NAMESPACES, "", "Ending", told, passing=True)]
