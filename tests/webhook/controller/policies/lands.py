@@ -12,15 +12,15 @@ from tests.controlplane.certificates import Authority
 from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.world import Kept, World, keep_namespace
 from webhook.controller.policies.route_shelf import RouteShelf
-from webhook.kube import RawDocument, open_kubeconfig
+from webhook.kube import Kube, RawDocument, open_kubeconfig
 from webhook.resources.clusters import parse_cluster
 from webhook.resources.tenants import parse_tenant
 
 
 class Land:
-    """One world, and how objects come into it and change."""
+    """One world, and how objects come into it and change. `kube` is for who writes, too."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, kube: Kube | None = None, **settings: Any) -> None:
         path = folder / "config"
         path.write_text(
             json.dumps(
@@ -34,7 +34,7 @@ class Land:
         )
         self._ca = Authority(folder, "member").pem
         self.world = World(
-            open_kubeconfig(path=str(path)),
+            kube or open_kubeconfig(path=str(path)),
             ControllerSettings(**settings),
             CollectorRegistry(),
             lambda: True,
