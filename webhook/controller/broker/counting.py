@@ -102,6 +102,7 @@ class Counting:
         # Of many each takes its time to say that it has followed.
         self._spread_s = choose_pace(sum(map(len, merged.values()))).spread_s
         self._recency.grace_s = GRACE_S + self._spread_s
+        self._recency.keep_only(merged.keys())
         namespaces = count_namespaces(merged, self._recency.find)
         held = group_by_tenant(namespaces, self._find_tenant)
         failed: KubeError | None = None

@@ -24,6 +24,10 @@ class Recency:
         self.grace_s = grace_s
         self._seen: dict[str, dict[str, float]] = {}
 
+    def keep_only(self, namespaces: Collection[str]) -> None:
+        """Of the others nobody reports any more."""
+        self._seen = {name: seen for name, seen in self._seen.items() if name in namespaces}
+
     def find(self, namespace: str) -> Collection[str]:
         """Its current revisions; none: it has no snapshot."""
         last = self._find_revision(namespace)

@@ -65,6 +65,9 @@ class Looking:
         It is put away by the worker whose turn its Cluster is, which alone may use it.
         """
         self._term += 1
+        for name in list(self._standings):
+            if self.find(name) is None:  # it went while another led
+                self._forget(name)
 
     def reconcile(self, name: str) -> float | None:
         """Look at one member; after how many seconds to look again."""

@@ -15,6 +15,8 @@ def test_what_was_replaced_counts_for_a_moment() -> None:
     assert set(recency.find("a")) == {"two", "three"}
     now[0] = 231
     assert set(recency.find("a")) == {"three"}
+    recency.keep_only(["b"])
+    assert recency._seen == {}
     revision[0] = ""
     assert recency.find("a") == ()
     revision[0] = "four"

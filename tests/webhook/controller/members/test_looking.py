@@ -37,9 +37,14 @@ def test_who_begins_to_lead_counts_failures_anew(tmp_path: Path) -> None:
         tell=lambda *_: None,
         clock=lambda: now[0],
     )
+    land.cluster("gone")
+    with pytest.raises(KubeError):
+        looking.reconcile("gone")
+    land.world.clusters.put("gone", None)
     for _ in range(3):
         looking.begin_term()
         assert looking.reconcile("eu") is not None  # nothing is to be written
         now[0] += 60
+    assert list(looking._standings) == ["eu"]
     with pytest.raises(KubeError):  # that it is not ready: home does not take it, here
         looking.reconcile("eu")
