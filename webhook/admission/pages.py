@@ -8,7 +8,7 @@ loop.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -21,6 +21,7 @@ from webhook.admission.review import Reviewed, refuse_busy, review
 from webhook.admission.room import Place, Room
 from webhook.admission.settings import InjectionSettings
 from webhook.admission.tally import Tally
+from webhook.serving.connections import Handler
 from webhook.serving.turns import Turns
 
 # The API server's own limit for a request is 3 MiB; a review holds one object and little else.
@@ -37,8 +38,6 @@ _JSON: Final = "application/json"
 _LIGHT_BYTES: Final = 64 << 10
 # In one round of the loop: a round for each would cost every review a tenth more.
 _LIGHT_AT_ONCE: Final = 8
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Webhook:

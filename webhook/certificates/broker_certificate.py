@@ -5,23 +5,25 @@ Must not make a CA, nor write anything.
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from webhook.certificates.file_certificate import CertificateSource, FileCertificate, new_context
+from webhook.certificates.file_certificate import CertificateSource, FileCertificate
 from webhook.certificates.follower import Follower
-from webhook.certificates.own_certificate import LoopAudience, list_names, load_pair
+from webhook.certificates.own_certificate import (
+    NOT_ASKED,
+    LoopAudience,
+    list_names,
+    make_distrusted_context,
+)
 from webhook.certificates.planning import Lifetimes
 from webhook.certificates.shared_objects import SharedObjects
-from webhook.certificates.signing import make_authority, sign_serving
 from webhook.certificates.tally import CertificateTally
 from webhook.kube import Kube
 
 _COMPONENT: Final = "controller"
-_THROWAWAY_S: Final = 3653 * 86400
 
 
 class CertificateSettings(Protocol):
@@ -59,7 +61,7 @@ def open_certificate(settings: CertificateSettings, kube: Kube) -> CertificateSo
 
 
 class SignedCertificate:
-    """Serves from the start, with a certificate that nobody trusts until there is a trusted one."""
+    """Signed by the CA of the webhook's Secret, once that is trusted."""
 
     def __init__(
         self,
@@ -70,11 +72,8 @@ class SignedCertificate:
         self._shared = shared
         self._names = names
         self._lifetimes = lifetimes
-        self.context = new_context()
-        self.lacks = "no certificate: the API server was not asked yet"
-        now = time.time()
-        throwaway = make_authority(now, _THROWAWAY_S)
-        load_pair(self.context, sign_serving(throwaway, names, now, _THROWAWAY_S))
+        self.context = make_distrusted_context(names)
+        self.lacks = NOT_ASKED
 
     async def keep(
         self, ending: asyncio.Event, registry: CollectorRegistry, say_lacks: Callable[[str], None]

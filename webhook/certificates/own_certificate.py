@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from webhook.certificates.file_certificate import new_context
 from webhook.certificates.keeper import Keeper
 from webhook.certificates.planning import Lifetimes
 from webhook.certificates.shared_objects import SharedObjects
@@ -22,33 +23,19 @@ from webhook.certificates.signing import Pair, make_authority, sign_serving
 from webhook.certificates.tally import CertificateTally
 from webhook.kube import Kube
 
+NOT_ASKED: Final = "no certificate: the API server was not asked yet"
 _THROWAWAY_S: Final = 3653 * 86400
 
 
 class OwnCertificate:
-    """Serves from the start, with a certificate that nobody trusts until there is a trusted one.
+    """Signed by the keeper, once it has looked."""
 
-    Probes do not ask whom they talk to: a replica that waits for the API server is alive.
-    """
-
-    def __init__(
-        self,
-        kube: Kube,
-        namespace: str,
-        service: str,
-        lifetimes: Lifetimes,
-        context: ssl.SSLContext,
-    ) -> None:
+    def __init__(self, kube: Kube, namespace: str, service: str, lifetimes: Lifetimes) -> None:
         self._shared = SharedObjects(kube, namespace)
         self._names = list_names(namespace, service)
         self._lifetimes = lifetimes
-        self.context = context
-        self.lacks = "no certificate: the API server was not asked yet"
-        now = time.time()
-        load_pair(
-            context,
-            sign_serving(make_authority(now, _THROWAWAY_S), self._names, now, _THROWAWAY_S),
-        )
+        self.context = make_distrusted_context(self._names)
+        self.lacks = NOT_ASKED
 
     async def keep(
         self, ending: asyncio.Event, registry: CollectorRegistry, say_lacks: Callable[[str], None]
@@ -96,6 +83,17 @@ class LoopAudience:
     def _call(self, work: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is served any more
             self._loop.call_soon_threadsafe(work)
+
+
+def make_distrusted_context(names: tuple[str, ...]) -> ssl.SSLContext:
+    """Serves with a certificate that nobody trusts, until there is a trusted one.
+
+    Probes do not ask whom they talk to: a replica that waits for the API server is alive.
+    """
+    context, now = new_context(), time.time()
+    throwaway = make_authority(now, _THROWAWAY_S)
+    load_pair(context, sign_serving(throwaway, names, now, _THROWAWAY_S))
+    return context
 
 
 def list_names(namespace: str, service: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 EXIT_USAGE = 64
+EXIT_INTERRUPTED = 130
 
 # Each of these modules has a `main`, which takes the arguments behind the command's name.
 COMMANDS = {

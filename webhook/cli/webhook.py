@@ -77,7 +77,7 @@ def _open_members(settings: ServerSettings) -> "MemberSource | str":
 
 def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | str":
     """Where the certificate comes from; a text tells what is wrong."""
-    from webhook.certificates.file_certificate import FileCertificate, new_context
+    from webhook.certificates.file_certificate import FileCertificate
 
     if not settings.own:
         files = FileCertificate(settings.cert_path, settings.key_path)
@@ -90,5 +90,4 @@ def _open_certificate(settings: "CertificateSettings") -> "CertificateSource | s
         kube = open_cluster()
     except KubeError as error:
         return f"MCA_WEBHOOK_CERTIFICATES: own needs the API server: {error}"
-    context = new_context()
-    return OwnCertificate(kube, settings.namespace, settings.service, settings.lifetimes, context)
+    return OwnCertificate(kube, settings.namespace, settings.service, settings.lifetimes)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from sidecar.policy.snapshot import HOME
 from tests.controlplane import BinaryMissingError, ControlPlane, find_binary
+from webhook.cli import EXIT_INTERRUPTED
 from webhook.cli.arguments import complain
 from webhook.cli.demo.pod import ACCOUNT_FOLDER, Pod
 from webhook.cli.demo.stage import (
@@ -35,7 +36,6 @@ from webhook.cli.explain import EXIT_DENIED, main as explain
 from webhook.cli.run.sidecar_child import HOST, SidecarChild, SidecarError
 
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 TOKEN_RULE = "guard/token-request"  # noqa: S105 - the name of a rule
 SCOPE_RULE = "tenant/namespace"
 PROGRAM = Path(__file__).resolve().parents[3] / "examples" / "in_cluster.py"

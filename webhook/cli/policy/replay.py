@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from sidecar.policy.requestinfo import SELF_REVIEWS
 from sidecar.policy.verdict import Answer, Body, Denial
+from webhook.cli import EXIT_INTERRUPTED
 from webhook.cli.arguments import Parser, complain, printable, tell
 from webhook.cli.policy import EXIT_ERROR, EXIT_FINDINGS
 from webhook.cli.policy.audit_lines import NotAudit, Outcome, Record, Unreadable, read_line
@@ -19,7 +20,6 @@ from webhook.cli.policy.judgement import Judge, UndecidedError
 from webhook.cli.policy.kinds import KindError, Kinds
 from webhook.cli.policy.snapshot_source import SourceError, load_snapshot
 
-EXIT_INTERRUPTED = 130
 _COMMAND = "mca policy replay"
 _MAX_LINE_BYTES = 1024 * 1024
 _MAX_REASONS = 100

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from sidecar.log import claim_descriptors
 from sidecar.policy.snapshot import HOME
-from webhook.cli import EXIT_USAGE
+from webhook.cli import EXIT_INTERRUPTED, EXIT_USAGE
 from webhook.cli.arguments import complain
 from webhook.cli.run import environment
 from webhook.cli.run.child import CommandError, find_command, start
@@ -28,7 +28,6 @@ from webhook.cli.run.renewal import Renewal
 from webhook.cli.run.report import Event, Report
 from webhook.cli.run.sidecar_child import HOST, SidecarChild, SidecarError
 
-EXIT_INTERRUPTED = 130
 _SIGNAL_BASE = 128
 # How long a refused call waits for the plugin: longer than most take, shorter than patience.
 _REFRESH_WAIT_S = 15.0

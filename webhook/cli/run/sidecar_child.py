@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sidecar
+from sidecar.config import EXIT_BIND
 from sidecar.policy.snapshot import HOME
 from webhook.cli.arguments import complain
 from webhook.cli.run.child import start_thread
 from webhook.cli.run.report import Event, Report
 
 HOST = "127.0.0.1"
-EXIT_BIND = 69
 _READY_S = 30.0
 _END_S = 5.0
 _ATTEMPTS = 5
