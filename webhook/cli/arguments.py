@@ -41,7 +41,11 @@ class Parser(argparse.ArgumentParser):
         self._exit_code = exit_code
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line."""
+        """What argparse has found wrong, which does not know what would be right."""
+        self.refuse(f"{message}; `{self.prog} --help` tells more")
+
+    def refuse(self, message: str) -> NoReturn:
+        """Say in one line what is wrong, and what to do instead."""
         self.exit(self._exit_code, f"{self.prog}: {message}\n")
 
 
@@ -50,9 +54,10 @@ def tell_group(parser: Parser, arguments: list[str]) -> int:
     parser.add_argument("command", nargs="?", help="one of those below")
     given, unknown = parser.parse_known_args(arguments)
     if given.command is not None:
-        parser.error(f"{given.command!r} is no command; `{parser.prog} --help` lists them")
+        parser.refuse(f"{given.command!r} is no command; `{parser.prog} --help` lists them")
     if unknown:
-        parser.error(f"{unknown[0]!r} is no option of `{parser.prog}`")
+        name = parser.prog
+        parser.refuse(f"{unknown[0]!r} is no option of `{name}`; `{name} --help` lists them")
     parser.print_help()
     return 0
 

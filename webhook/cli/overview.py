@@ -48,9 +48,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", nargs="?", help="one of those below")
     given, unknown = parser.parse_known_args(arguments)
     if given.command is not None:
-        parser.error(f"{given.command!r} is no command; `mca --help` lists them")
+        parser.refuse(f"{given.command!r} is no command; `mca --help` lists them")
     if unknown:
-        parser.error(f"{unknown[0]!r} is no option of `mca`; `mca --help` lists them")
+        parser.refuse(f"{unknown[0]!r} is no option of `mca`; `mca --help` lists them")
     if given.version:
         print(f"mca {_find_version()}")
     else:

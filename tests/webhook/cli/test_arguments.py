@@ -30,7 +30,9 @@ def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as end:
         parser.parse_args(["--con", "x"])
     assert end.value.code == 64
-    assert capsys.readouterr().err == "mca x: unrecognized arguments: --con x\n"
+    assert capsys.readouterr().err == (
+        "mca x: unrecognized arguments: --con x; `mca x --help` tells more\n"
+    )
 
 
 def test_a_command_may_have_another_code_for_mistakes() -> None:

@@ -54,7 +54,7 @@ def test_version() -> None:
         (("rnu", "--x"), "mca: 'rnu' is no command; `mca --help` lists them\n"),
         (("--x",), "mca: '--x' is no option of `mca`; `mca --help` lists them\n"),
         (("run", "--contxt", "x", "ls"), "mca run: unrecognized arguments: --contxt"),
-        (("demo", "x"), "mca demo: unrecognized arguments: x\n"),
+        (("demo", "x"), "mca demo: unrecognized arguments: x; `mca demo --help`"),
     ],
 )
 def test_a_mistake_is_one_line_and_64(arguments: tuple[str, ...], said: str) -> None:

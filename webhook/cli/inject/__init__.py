@@ -76,7 +76,7 @@ def _inject(parser: Parser, given: argparse.Namespace) -> int:
     from webhook.cli.inject.files import rewrite_files
 
     if given.image is None:
-        parser.error(f"--image is missing: name the sidecar's image, or set {_IMAGE_VARIABLE}")
+        parser.refuse(f"--image is missing: name the sidecar's image, or set {_IMAGE_VARIABLE}")
     try:
         settings = InjectionSettings(
             image=parse_image(given.image),
@@ -85,7 +85,7 @@ def _inject(parser: Parser, given: argparse.Namespace) -> int:
             broker=find_broker(given.system_namespace),
         )
     except ValueError as error:
-        parser.error(f"--image: {error}")
+        parser.refuse(f"--image: {error}")
     # Whoever runs this decides for the namespace: a pod may opt out.
     namespace = Namespace(enabled=True, enforced=given.enforced, opt_out=not given.enforced)
     refused: list[str] = []

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not command:
-        parser.error("no COMMAND is given, as in: mca run -- kubectl get pods")
+        parser.refuse("no COMMAND is given, as in: mca run -- kubectl get pods")
     if lacks_extra("run", "yaml"):
         return 64
     from webhook.cli.run.session import Options, run

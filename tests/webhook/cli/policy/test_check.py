@@ -70,9 +70,16 @@ def test_what_a_file_holds_cannot_colour_the_terminal(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check"], "mca policy check: the following arguments are required: FILE\n"),
+        (
+            ["check"],
+            "mca policy check: the following arguments are required: FILE;"
+            " `mca policy check --help` tells more\n",
+        ),
         (["chekc"], "mca policy: 'chekc' is no command; `mca policy --help` lists them\n"),
-        (["--x"], "mca policy: '--x' is no option of `mca policy`\n"),
+        (
+            ["--x"],
+            "mca policy: '--x' is no option of `mca policy`; `mca policy --help` lists them\n",
+        ),
     ],
 )
 def test_mistakes(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
