@@ -5,11 +5,11 @@ Must not say what the process does with it, nor what its account may do: control
 
 from typing import Final
 
-from webhook.install.names import BROKER_TLS_SECRET, CONTROLLER, OF_CONTROLLER
+from webhook.install.names import BROKER_TLS_SECRET, OF_CONTROLLER
 from webhook.install.remarks import RawDocument
 from webhook.install.settings import InstallSettings
 from webhook.install.workload import DRAIN_S, Workload, build_workload, write_variables
-from webhook.resources.names import BROKER_PORT, BROKER_SERVICE
+from webhook.resources.names import BROKER_PORT, BROKER_SERVICE, CONTROLLER
 
 _CERTIFICATE_PATH: Final = "/var/run/mca/controller"
 

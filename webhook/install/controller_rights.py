@@ -7,17 +7,11 @@ not read Secrets in general: of a registered cluster's, a Role of its own gives 
 from typing import Any, Final
 
 from webhook.controller.broker.map_names import MAP_NAMES
-from webhook.install.names import (
-    CA_MAP,
-    CA_SECRET,
-    CONTROLLER,
-    OF_CONTROLLER,
-    describe,
-)
+from webhook.install.names import CA_MAP, CA_SECRET, OF_CONTROLLER, describe
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.rights import RBAC, RBAC_API, bind, build_binding
 from webhook.install.settings import InstallSettings
-from webhook.resources.names import GROUP, POLICY, POLICY_READER
+from webhook.resources.names import CONTROLLER, GROUP, POLICY, POLICY_READER
 from webhook.resources.profiles import build_roles
 
 _KINDS: Final = ("clusters", "tenants", "routes")

@@ -8,12 +8,13 @@ from typing import Final
 from webhook.guards.rendering import render_yaml as render_guards
 from webhook.guards.settings import GuardSettings
 from webhook.install.named_templates import NAMED, REFUSALS
-from webhook.install.names import CA_MAP, CONTROLLER, DASHBOARD_MAP, WEBHOOK
+from webhook.install.names import CA_MAP, DASHBOARD_MAP, WEBHOOK
 from webhook.install.settings import InstallSettings
 from webhook.install.template import Document, make_documents
 from webhook.install.template_text import TemplateWriter
 from webhook.install.text import render_yaml
 from webhook.install.value_files import render_schema, render_values
+from webhook.resources.names import CONTROLLER
 
 # Of nobody's: a file with these starts nothing until they are replaced.
 SIDECAR_IMAGE: Final = f"mca@sha256:{'0' * 64}"

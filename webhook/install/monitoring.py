@@ -9,7 +9,6 @@ from webhook.install.dashboard import build_dashboard
 from webhook.install.names import (
     BROKER_TLS_SECRET,
     CA_MAP,
-    CONTROLLER,
     DASHBOARD_MAP,
     OF_CONTROLLER,
     OF_WEBHOOK,
@@ -22,7 +21,7 @@ from webhook.install.names import (
 )
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
-from webhook.resources.names import BROKER_SERVICE
+from webhook.resources.names import BROKER_SERVICE, CONTROLLER
 
 
 def build_monitoring(settings: InstallSettings) -> list[RawDocument]:

@@ -5,8 +5,9 @@ Must not hold an object.
 
 from typing import Final
 
-from webhook.install.names import APP, CONTROLLER
+from webhook.install.names import APP
 from webhook.install.settings import RESERVED
+from webhook.resources.names import CONTROLLER
 
 # As Python writes a list of strings into CEL. toRawJson leaves <, > and & as they are.
 _STRINGS: Final = """\

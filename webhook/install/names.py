@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from webhook.install.remarks import RawDocument
-from webhook.resources.names import CONTROLLER as CONTROLLER  # one of what is installed
 
 APP: Final = "mca"
 WEBHOOK: Final = "mca-webhook"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from webhook.install.names import (
-    CONTROLLER,
     OF_CONTROLLER,
     OF_WEBHOOK,
     PORT,
@@ -18,7 +17,7 @@ from webhook.install.names import (
 )
 from webhook.install.remarks import RawDocument, Remarked
 from webhook.install.settings import InstallSettings
-from webhook.resources.names import BROKER_PORT, BROKER_SERVICE
+from webhook.resources.names import BROKER_PORT, BROKER_SERVICE, CONTROLLER
 
 SERVICE_PORT: Final = 443
 _DNS_PORTS: Final = ("UDP", "TCP")

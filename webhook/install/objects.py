@@ -14,7 +14,7 @@ from webhook.install.controller_rights import build_controller_account, build_co
 from webhook.install.definitions import build_kept_definitions
 from webhook.install.deployment import build_deployment
 from webhook.install.monitoring import build_monitoring
-from webhook.install.names import CONTROLLER, SIDECAR_POLICY, WEBHOOK, describe, label
+from webhook.install.names import SIDECAR_POLICY, WEBHOOK, describe, label
 from webhook.install.network import (
     SERVICE_PORT,
     build_flow_schemas,
@@ -25,6 +25,7 @@ from webhook.install.remarks import RawDocument, Remarked, strip_remarks
 from webhook.install.rights import build_account, build_rights
 from webhook.install.settings import InstallSettings, list_problems
 from webhook.install.tenant_roles import build_tenant_roles
+from webhook.resources.names import CONTROLLER
 
 _BUILDERS: Final = (
     build_account,

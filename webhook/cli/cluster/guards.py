@@ -20,9 +20,9 @@ from webhook.cli.install.place import find_api_ports
 from webhook.cli.stored import list_documents
 from webhook.guards.reading import UnreadableError, read_guard_settings
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS, GuardSettings
-from webhook.install.names import CONTROLLER
 from webhook.install.settings import InstallSettings, list_problems
 from webhook.kube import Kube
+from webhook.resources.names import CONTROLLER
 
 _POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 _ROLE_BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/rolebindings"

@@ -18,9 +18,8 @@ from webhook.cli.cluster.identity import (
     build_rule,
     name_secret,
 )
-from webhook.install.names import CONTROLLER
 from webhook.kube import RawDocument
-from webhook.resources.names import API_VERSION, CREDENTIALS_TYPE, LABEL_TENANT
+from webhook.resources.names import API_VERSION, CONTROLLER, CREDENTIALS_TYPE, LABEL_TENANT
 
 
 def build_spec(form: str, name: str, audience: str) -> RawDocument:

@@ -5,8 +5,8 @@ Must not build an object but for the metadata that all have.
 
 from typing import Any, Final, NamedTuple
 
-from webhook.install.names import CONTROLLER
 from webhook.kube import RawDocument
+from webhook.resources.names import CONTROLLER
 
 ACCESS_NAMESPACE: Final = "mca-access"
 TOKEN_REQUEST: Final = "token-request"  # noqa: S105 - the name of a form

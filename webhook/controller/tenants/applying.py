@@ -11,21 +11,14 @@ from typing import Final, NamedTuple
 
 from webhook.controller.tenants.contents import render_content
 from webhook.controller.tenants.ending import Leave
-from webhook.controller.tenants.kinds import (
-    ACCOUNT,
-    BINDING,
-    CREATED_BY,
-    MANAGER,
-    Place,
-    Step,
-)
+from webhook.controller.tenants.kinds import ACCOUNT, BINDING, MANAGER, Place, Step
 from webhook.controller.tenants.namespaces import describe_namespace
 from webhook.controller.tenants.planning import not_ours
 from webhook.controller.tenants.refusals import explain_failure
 from webhook.controller.tenants.steps import Apply, Create, Plan, Problem, Remove, Write
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.meta import read_meta
-from webhook.resources.names import NAMESPACES_PATH
+from webhook.resources.names import CREATED_BY, NAMESPACES_PATH
 
 # Others' service accounts are not watched: whether they are still there is looked at again then.
 _BORROWED_S: Final = 600.0

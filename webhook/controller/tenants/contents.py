@@ -11,9 +11,8 @@ import sys
 from decimal import Decimal
 from typing import Any, Final
 
-from webhook.controller.tenants.kinds import CREATED_BY
 from webhook.resources.meta import RawDocument, documents, items, mapping, read_meta
-from webhook.resources.names import LABEL_TENANT, OUR_LABELS
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, OUR_LABELS
 
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
 _SUFFIXES: Final = {

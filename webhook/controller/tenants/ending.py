@@ -8,12 +8,12 @@ policy closes them. Must not write.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from webhook.controller.tenants.kinds import BINDING, CREATED_BY, Place, place_namespace
+from webhook.controller.tenants.kinds import BINDING, Place, place_namespace
 from webhook.controller.tenants.planning import Found, is_ours
 from webhook.controller.tenants.steps import Remove
 from webhook.resources.claims import is_system
 from webhook.resources.meta import Meta
-from webhook.resources.names import LABEL_TENANT, TENANT_UID
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, TENANT_UID
 
 _SHOWN: Final = 5
 

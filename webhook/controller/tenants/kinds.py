@@ -52,7 +52,6 @@ BINDING: Final = Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindin
 KINDS: Final = (QUOTA, LIMITS, NETWORK, ACCOUNT, BINDING)
 
 OUR_NAMES: Final = "mca-"
-CREATED_BY: Final = "mca.io/created-by"
 MANAGER: Final = "mca-controller-tenants"
 # Every object in a tenant's namespaces has this label: by it they are watched.
 SELECTOR: Final = (("labelSelector", LABEL_TENANT),)

@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from webhook.controller.tenants.kinds import CREATED_BY, Place, Step, place_namespace
+from webhook.controller.tenants.kinds import Place, Step, place_namespace
 from webhook.controller.tenants.steps import Apply, Create, Problem
 from webhook.resources.claims import Claim, is_system
 from webhook.resources.meta import Meta, RawDocument
 from webhook.resources.names import (
+    CREATED_BY,
     ISOLATED,
     LABEL_BOUNDARY,
     LABEL_INJECTION,

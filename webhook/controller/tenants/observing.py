@@ -9,13 +9,7 @@ from typing import Any, Final
 
 from webhook.controller.tenants.contents import render_content
 from webhook.controller.tenants.isolation import Address
-from webhook.controller.tenants.kinds import (
-    CREATED_BY,
-    KINDS,
-    SELECTOR,
-    Kind,
-    Place,
-)
+from webhook.controller.tenants.kinds import KINDS, SELECTOR, Kind, Place
 from webhook.controller.tenants.planning import Found
 from webhook.kube import Kube, KubeError
 from webhook.resources.meta import (
@@ -26,7 +20,7 @@ from webhook.resources.meta import (
     read_meta,
     text_list,
 )
-from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, NAMESPACES_PATH
 from webhook.watching.collection import Collection
 from webhook.watching.store import Store
 

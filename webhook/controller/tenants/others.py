@@ -8,10 +8,10 @@ judge what the Tenant has made itself.
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from webhook.controller.tenants.kinds import BINDING, CREATED_BY, NETWORK, OUR_NAMES, Place, Step
+from webhook.controller.tenants.kinds import BINDING, NETWORK, OUR_NAMES, Place, Step
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Problem, Remove
 from webhook.resources.meta import RawDocument, documents, mapping, read_meta
-from webhook.resources.names import POLICY
+from webhook.resources.names import CREATED_BY, POLICY
 from webhook.resources.profiles import PREFIX
 
 _SHOWN: Final = 3

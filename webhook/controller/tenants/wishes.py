@@ -17,7 +17,6 @@ from webhook.controller.tenants.isolation import (
 from webhook.controller.tenants.kinds import (
     ACCOUNT,
     BINDING,
-    CREATED_BY,
     LIMITS,
     NETWORK,
     QUOTA,
@@ -26,7 +25,7 @@ from webhook.controller.tenants.kinds import (
     Step,
 )
 from webhook.resources.meta import RawDocument
-from webhook.resources.names import LABEL_TENANT, OUR_LABELS
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, OUR_LABELS
 from webhook.resources.profiles import PREFIX
 from webhook.resources.tenants import Owner, Tenant
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from webhook.controller.tenants.isolation import Address, Surroundings
-from webhook.controller.tenants.kinds import CREATED_BY, Place
+from webhook.controller.tenants.kinds import Place
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.planning import Found, View
 from webhook.controller.tenants.wishes import Wish
 from webhook.resources.claims import judge_claim
 from webhook.resources.meta import Meta, RawDocument
-from webhook.resources.names import LABEL_TENANT, TENANT_UID
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, TENANT_UID
 from webhook.resources.tenants import Tenant, parse_tenant
 
 UID = "u-1"

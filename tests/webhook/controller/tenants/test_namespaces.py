@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.tenants.examples import UID, make_namespace, make_tenant, see
-from webhook.controller.tenants.kinds import CREATED_BY, place_namespace
+from webhook.controller.tenants.kinds import place_namespace
 from webhook.controller.tenants.namespaces import (
     Seen,
     describe_namespace,
@@ -17,7 +17,7 @@ from webhook.controller.tenants.namespaces import (
 from webhook.controller.tenants.steps import Apply, Create, Problem
 from webhook.resources.claims import Claim
 from webhook.resources.meta import Meta
-from webhook.resources.names import LABEL_TENANT, TENANT_UID
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, TENANT_UID
 
 SYSTEM = "mca-system"
 LABELLED: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """What is remembered of tenants' objects."""
 
 from webhook.controller.tenants.isolation import Address
-from webhook.controller.tenants.kinds import CREATED_BY, KINDS, QUOTA, SELECTOR, Place
+from webhook.controller.tenants.kinds import KINDS, QUOTA, SELECTOR, Place
 from webhook.controller.tenants.observing import (
     Objects,
     keep_object,
@@ -9,7 +9,7 @@ from webhook.controller.tenants.observing import (
     list_collections,
 )
 from webhook.resources.meta import RawDocument
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.names import CREATED_BY, LABEL_TENANT
 from webhook.watching.store import Store
 
 

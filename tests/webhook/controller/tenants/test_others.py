@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.tenants.examples import UID
-from webhook.controller.tenants.kinds import BINDING, CREATED_BY, Place, Step
+from webhook.controller.tenants.kinds import BINDING, Place, Step
 from webhook.controller.tenants.others import Others, judge_others
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Remove
 from webhook.resources.meta import RawDocument
+from webhook.resources.names import CREATED_BY
 
 BOB = {"kind": "User", "name": "bob"}
 OWN = {"kind": "ServiceAccount", "name": "app", "namespace": "a"}

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home, Raw
-from webhook.controller.tenants.kinds import ACCOUNT, BINDING, CREATED_BY, LIMITS, NETWORK, QUOTA
-from webhook.resources.names import LABEL_TENANT, TENANT_UID, TENANTS_PATH
+from webhook.controller.tenants.kinds import ACCOUNT, BINDING, LIMITS, NETWORK, QUOTA
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, TENANT_UID, TENANTS_PATH
 
 pytestmark = pytest.mark.usefixtures("controller")
 RBAC = "rbac.authorization.k8s.io"

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.webhook.controller.tenants.examples import AROUND, FULL, UID, make_tenant
-from webhook.controller.tenants.kinds import CREATED_BY, Step
+from webhook.controller.tenants.kinds import Step
 from webhook.controller.tenants.wishes import Wish, list_names, list_steps, list_wishes
-from webhook.resources.names import LABEL_TENANT
+from webhook.resources.names import CREATED_BY, LABEL_TENANT
 
 
 def wish(**spec: object) -> dict[str, Wish]:
