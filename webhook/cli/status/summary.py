@@ -11,12 +11,12 @@ from time import strptime
 from typing import Any, Final, NamedTuple
 
 from webhook.cli.stored import read_today
+from webhook.controller.broker.map_names import STATUS_KEY
 from webhook.kube import RawDocument
 from webhook.resources.clusters import ACCEPTED, ENFORCED, READY
 from webhook.resources.conditions import Condition
 from webhook.resources.meta import mapping
 
-_STATUS_KEY: Final = "status.json"
 _LATE: Final = 2  # lives of the Lease
 _SHOWN: Final = 20
 _SECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
@@ -86,7 +86,7 @@ def sum_up_routes(documents: Sequence[RawDocument]) -> Part:
 def sum_up_sidecars(counted: RawDocument | None) -> Part:
     """By what they report."""
     try:
-        content = json.loads(str(mapping((counted or {}).get("data")).get(_STATUS_KEY)))
+        content = json.loads(str(mapping((counted or {}).get("data")).get(STATUS_KEY)))
         namespaces = content["namespaces"]
         total, lagging = int(content["total"]), int(content["old"])
         old = {name: int(each["old"]) for name, each in namespaces.items() if each["old"]}

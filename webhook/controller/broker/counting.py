@@ -17,11 +17,11 @@ from webhook.controller.broker.counts import (
     merge_reports,
     read_time,
 )
-from webhook.controller.broker.map_names import STATUS_MAP
+from webhook.controller.broker.map_names import STATUS_KEY, STATUS_MAP
 from webhook.controller.broker.pacing import choose_pace
 from webhook.controller.broker.publishing import REFRESH_S
 from webhook.controller.broker.recency import GRACE_S, Recency
-from webhook.controller.broker.status_maps import MANAGER, STATUS_KEY, StatusMaps
+from webhook.controller.broker.status_maps import MANAGER, StatusMaps
 from webhook.controller.broker.sums import describe_sidecars, says, summarize
 from webhook.controller.engine.world import World
 from webhook.kube import KubeError, RawDocument

@@ -8,6 +8,8 @@ import zlib
 from typing import Final
 
 STATUS_MAP: Final = "mca-status"
+# Of that one, the key with the sums.
+STATUS_KEY: Final = "status.json"
 _SHARDS: Final = 8
 # Each has some of the namespaces: 5,000 with ten sidecars each, told by two replicas, are 0.8 MB,
 # and an object has 1 MiB at most.

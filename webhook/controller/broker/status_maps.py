@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from webhook.controller.broker.map_names import SHARDS
-from webhook.kube import Kube, KubeError
+from webhook.kube import MERGE_PATCH, Kube, KubeError
 from webhook.resources.meta import texts
 from webhook.resources.names import OUR_LABELS
 
 MANAGER: Final = "mca-controller-sidecars"
-STATUS_KEY: Final = "status.json"
-_MERGE: Final = "application/merge-patch+json"
 _CALL_S: Final = 10.0
 _NOT_FOUND: Final = 404
 
@@ -58,7 +56,7 @@ class StatusMaps(NamedTuple):
             self._find_path(name),
             {"data": dict(keys)},
             query={"fieldManager": MANAGER},
-            content_type=_MERGE,
+            content_type=MERGE_PATCH,
             timeout_s=_CALL_S,
         )
 
