@@ -30,6 +30,8 @@ LABEL_TENANT: Final = "mca.io/tenant"
 LABEL_NETWORK: Final = "mca.io/network"
 ISOLATED: Final = "isolated"
 TENANT_UID: Final = "mca.io/tenant-uid"
+# By which Tenant an object was made, or a namespace.
+CREATED_BY: Final = "mca.io/created-by"
 REVISION: Final = "mca.io/revision"
 FINALIZER: Final = "mca.io/tenant"
 POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"

@@ -16,6 +16,7 @@ from webhook.resources.clusters import Cluster, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import (
     CLUSTERS_PATH,
+    CREATED_BY,
     LABEL_TENANT,
     NAMESPACES_PATH,
     OUR_PREFIX,
@@ -32,7 +33,7 @@ from webhook.watching.store import Store
 
 T = TypeVar("T")
 MAPS: Final = "/api/v1/configmaps"
-_NOTES: Final = (TENANT_UID, f"{OUR_PREFIX}created-by")
+_NOTES: Final[tuple[str, ...]] = (TENANT_UID, CREATED_BY)
 _LONGEST_UID: Final = 64
 _POLICIES: Final = (("fieldSelector", f"metadata.name={POLICY}"),)
 
