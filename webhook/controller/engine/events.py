@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from sidecar.log import log_event
 from webhook.kube import Kube, KubeError, RawDocument
+from webhook.resources.names import CONTROLLER
 from webhook.serving.rates import Rates
 
-SOURCE: Final = "mca-controller"
 _AGAIN_S: Final = 600.0
 _REMEMBERED: Final = 2000
 _WAITING: Final = 200
@@ -134,7 +134,7 @@ def render_event(told: Told, namespace: str, identity: str, time_ns: int) -> Raw
         "count": 1,
         "firstTimestamp": seconds,
         "lastTimestamp": seconds,
-        "reportingComponent": SOURCE,
+        "reportingComponent": CONTROLLER,
         "reportingInstance": identity,
-        "source": {"component": SOURCE},
+        "source": {"component": CONTROLLER},
     }

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from sidecar.log import log_event
 from webhook.kube import Kube, KubeError, RawDocument
+from webhook.resources.names import CONTROLLER
 
-NAME: Final = "mca-controller"
 _CALL_S: Final = 4.0
 _LOST: Final = (404, 409)
 _NOT_FOUND: Final = 404
@@ -163,7 +163,7 @@ class Elector:
 
     def _read(self) -> Record:
         try:
-            found = self._kube.request("GET", f"{self._path}/{NAME}", timeout_s=_CALL_S)
+            found = self._kube.request("GET", f"{self._path}/{CONTROLLER}", timeout_s=_CALL_S)
         except KubeError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -184,7 +184,7 @@ class Elector:
         body: RawDocument = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": NAME, "namespace": self._namespace},
+            "metadata": {"name": CONTROLLER, "namespace": self._namespace},
             "spec": spec,
         }
         if not record.version:
@@ -192,5 +192,5 @@ class Elector:
                 self._kube.request("POST", self._path, body, timeout_s=_CALL_S).document
             )
         body["metadata"]["resourceVersion"] = record.version
-        written = self._kube.request("PUT", f"{self._path}/{NAME}", body, timeout_s=_CALL_S)
+        written = self._kube.request("PUT", f"{self._path}/{CONTROLLER}", body, timeout_s=_CALL_S)
         return read_record(written.document)
