@@ -112,7 +112,7 @@ def test_again_it_changes_nothing_but_the_token(desk: Desk) -> None:
     changed = {line.split()[-2] for line in lines if line.endswith((" created", " configured"))}
     # This control plane fills no Secrets, so each time there is a token with an end.
     assert {name.rpartition("/")[2] for name in changed} == {
-        f"mca-home-{desk.uid()[:8]}-token", "mca-cluster-west-1",
+        f"home-{desk.uid()[:8]}-token", "mca-cluster-west-1",
     }  # fmt: skip
     assert "unchanged" in "".join(lines)
 
@@ -123,6 +123,7 @@ def test_again_it_changes_nothing_but_the_token(desk: Desk) -> None:
         (("west-2", "--context", "home"), "is home itself"),
         ((NAME, "--context", "west", "--server", "https://elsewhere:6443"), "is registered at"),
         (("west-2", "--context", "west", "--server", "http://elsewhere"), "spec.server"),
+        ((NAME, "--context", "west", "--credentials", "audience"), "other --credentials"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_changed(
@@ -168,6 +169,9 @@ def test_guards_make_a_member_guarded_and_a_change_ends_that(
     west.kubectl("apply", "-f", "-", input=json.dumps(listed))
     try:
         desk.wait(NAME, "Enforced", "True", "Guarded")
+        # They keep the names mca-…; a token is made anew all the same.
+        again = ("cluster", "add", NAME, "--context", "west", "--wait", "0")
+        assert f"secret/home-{desk.uid()[:8]}-token created" in desk.do(*again)
         binding = "validatingadmissionpolicybinding/mca-exec"
         audit = json.dumps({"spec": {"validationActions": ["Audit"]}})
         west.kubectl("patch", binding, "--type=merge", "-p", audit)
@@ -347,12 +351,37 @@ def test_which_accounts_are_a_tenants(desk: Desk, west: ControlPlane) -> None:
         (("reg-other", "-n", "reg-a", "--service-account", "app"), "tenant reg-acme's"),
         (("reg-acme", "-n", "kube-system"), "the cluster's own"),
         (("nobody", "-n", "reg-a"), "Tenant nobody is not there"),
+        (("reg-acme", "-n", "reg-a", "--role", "nonesuch"), "no ClusterRole of that name"),
+        (("reg-acme", "-n", "reg-a", "--context", "home"), "is home itself"),
     ):
         done = desk.run(*allow, *arguments)
         assert done.returncode == 1
         assert refused in done.stderr
         assert "nothing was changed" in done.stderr
-    desk.do(*allow, "reg-acme", "-n", "reg-a", "--service-account", "flux", "--adopt")
+    told = desk.do(*allow, "reg-acme", "-n", "reg-a", "--service-account", "flux", "--adopt")
+    assert "note" not in told.replace("note: the member has no guards", "")
+    told = desk.do(*allow, "reg-acme", "-n", "reg-ahead")
+    assert "namespace reg-ahead is not the Tenant reg-acme's yet" in told
+    mark = ("annotate", "--overwrite", "mcl", NAME)
+    home.plane.kubectl(*mark, "mca.io/member-uid=another")
+    for command in ((*allow, "reg-acme", "-n", "reg-a"), ("cluster", "remove", *allow[2:5])):
+        done = desk.run(*command)
+        assert (done.returncode, "another cluster than west-1" in done.stderr) == (1, True)
+    home.plane.kubectl(
+        "annotate", "--overwrite", "mcl", NAME, f"mca.io/member-uid={west_uid(west)}"
+    )
+
+
+def west_uid(west: ControlPlane) -> str:
+    found = west.request("GET", "/api/v1/namespaces/kube-system").json()
+    return str(found["metadata"]["uid"])
+
+
+def test_what_is_not_registered_is_not_removed_by_a_slip(desk: Desk) -> None:
+    done = desk.run("cluster", "remove", "west-8", "--context", "west")
+    assert done.returncode == 1
+    assert "Cluster west-8 is not registered: mca cluster list" in done.stderr
+    assert "nothing was changed" in done.stderr
 
 
 def test_pods_get_tokens_of_what_was_allowed_and_of_nothing_else(

@@ -26,7 +26,7 @@ from webhook.cli.cluster.identity import (
     name_user,
 )
 from webhook.cli.cluster.look import describe_look, find_audience, wait_for_look
-from webhook.cli.cluster.member import Place
+from webhook.cli.cluster.member import MEMBER_UID, Place, find_uid
 from webhook.cli.cluster.member_objects import (
     build_account,
     build_looking,
@@ -36,10 +36,10 @@ from webhook.cli.cluster.member_objects import (
 from webhook.cli.cluster.steps import StepError, Steps, find_path
 from webhook.cli.cluster.trust import describe_trust
 from webhook.cli.stored import find_document, list_documents
-from webhook.kube import Kube, KubeError, RawDocument
+from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import parse_cluster
 from webhook.resources.meta import Invalid
-from webhook.resources.names import CLUSTERS_PATH, KUBE_SYSTEM_PATH, object_path
+from webhook.resources.names import CLUSTERS_PATH, object_path
 
 _LOOPBACK: Final = ("https://127.", "https://localhost", "https://[::1]")
 
@@ -67,13 +67,14 @@ class Adding:
         self._at_home = Steps(home, "home")
         self._there = Steps(member, wish.name)
         self._home = Home("", system)
+        self._member_uid = ""
         self._changed = False
 
     def examine(self) -> None:
         """Everything that can be wrong before anything is changed."""
         home, member = self._at_home.kube, self._there.kube
-        uid = _find_uid(home)
-        if uid == _find_uid(member):
+        uid, self._member_uid = find_uid(home), find_uid(member)
+        if uid == self._member_uid:
             raise StepError(
                 f"--context {self._wish.context} is home itself, which is always registered: name "
                 "another cluster's context, or home's with --home-context"
@@ -88,6 +89,11 @@ class Adding:
             raise StepError(
                 f"Cluster {self._wish.name} is registered at {there['spec'].get('server')}: take "
                 "another name, or remove it first"
+            )
+        if there is not None and self._is_of_another_form(there):
+            raise StepError(
+                f"Cluster {self._wish.name} is registered with other --credentials, which cannot "
+                "be changed: take another name, or remove it first"
             )
         if find_document(home, f"/api/v1/namespaces/{self._system}") is None:
             raise StepError(f"home: namespace/{self._system} is not there: run mca install first")
@@ -176,6 +182,10 @@ class Adding:
         there = self._there.find(find_path(document))
         return there is not None and LABEL_HOME not in there.get("labels", {})
 
+    def _is_of_another_form(self, there: RawDocument) -> bool:
+        spec = build_spec(self._wish.form, self._wish.name, self._wish.audience)
+        return set(there["spec"].get("credentials") or ()) != set(spec["credentials"])
+
     def _build_cluster(self) -> RawDocument:
         wish, place = self._wish, self._wish.place
         spec = build_spec(wish.form, wish.name, wish.audience)
@@ -185,12 +195,5 @@ class Adding:
         prefix = self._prefix if wish.form == AUDIENCE else ""
         document = build_registration(wish.name, spec, prefix)
         document["metadata"]["labels"] |= wish.labels
+        document["metadata"].setdefault("annotations", {})[MEMBER_UID] = self._member_uid
         return document
-
-
-def _find_uid(kube: Kube) -> str:
-    """By which one cluster is told from another."""
-    try:
-        return str(kube.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
-    except KubeError as error:
-        raise StepError(f"{kube.context or kube.server}: {error}") from None

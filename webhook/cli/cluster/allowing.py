@@ -10,6 +10,7 @@ from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
 from webhook.cli.arguments import tell
 from webhook.cli.cluster.guards import find_guards
 from webhook.cli.cluster.identity import LABEL_HOME, USER_PREFIX, Home, name_user
+from webhook.cli.cluster.member import MEMBER_UID, find_uid
 from webhook.cli.cluster.member_objects import (
     build_grant,
     build_labelled,
@@ -21,10 +22,11 @@ from webhook.cli.stored import find_document
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import Cluster, TokenRequest, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
-from webhook.resources.names import KUBE_SYSTEM_PATH, LABEL_TENANT, POD_SECURITY, object_path
+from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH, POD_SECURITY, object_path
 from webhook.resources.tenants import Tenant, parse_tenant
 
 _RESERVED: Final = ("default", "mca-access")
+_CLUSTER_ROLES: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 
 
 class Allowance(NamedTuple):
@@ -56,13 +58,14 @@ class Allowing:
         wish = self._wish
         if wish.namespace in _RESERVED or wish.namespace.startswith("kube-"):
             raise StepError(f"-n {wish.namespace}: is the cluster's own, or MCA's: name a tenant's")
-        uid = str(self._at_home.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
-        self._home = Home(uid, self._home.system)
+        self._home = Home(find_uid(self._at_home), self._home.system)
         self._cluster = self._find_cluster()
+        self._examine_member(self._cluster)
         tenant = self._find_tenant()
         self._tenant = tenant.meta
         if wish.cluster not in tenant.clusters:
             tell([f"  note: {wish.cluster} is not in spec.clusters of Tenant {wish.tenant} yet"])
+        self._tell_unless_held()
         self._boundary = tenant.boundary == "enforced"
         for account in wish.accounts:
             self._examine_account(account)
@@ -127,6 +130,28 @@ class Allowing:
         if isinstance(parsed, Invalid):
             raise StepError("\n".join(parsed.problems))
         return parsed
+
+    def _examine_member(self, cluster: Cluster) -> None:
+        """That it is the one that was registered, and knows the role."""
+        uid = find_uid(self._there.kube)
+        if uid == self._home.uid:
+            raise StepError(f"--context is home itself: name {cluster.name}'s")
+        if uid != cluster.meta.annotations.get(MEMBER_UID, uid):
+            raise StepError(f"--context is another cluster than {cluster.name}: name that one's")
+        role = f"{_CLUSTER_ROLES}/{self._wish.role}"
+        if self._wish.role and self._there.find(role) is None:
+            raise StepError(
+                f"--role {self._wish.role}: {cluster.name} has no ClusterRole of that name: "
+                "kubectl get clusterroles there"
+            )
+
+    def _tell_unless_held(self) -> None:
+        """Allowed ahead of time, or misspelt."""
+        wish = self._wish
+        space = find_document(self._at_home, f"{NAMESPACES_PATH}/{wish.namespace}") or {}
+        if read_meta(space).labels.get(LABEL_TENANT) != wish.tenant:
+            told = f"at home namespace {wish.namespace} is not the Tenant {wish.tenant}'s yet"
+            tell([f"  note: {told}: its pods get no token for {wish.cluster}"])
 
     def _examine_account(self, account: str) -> None:
         """Another tenant's or home's is never taken."""

@@ -1,4 +1,4 @@
-"""Owns what a kubeconfig says of the cluster that is to be registered: where it is, and its CA.
+"""Owns where the cluster is that is to be registered, by a kubeconfig, and which one it is.
 
 Must not take its login: the account that MCA gets there is its own.
 """
@@ -8,9 +8,14 @@ import base64
 import os
 from typing import Final, NamedTuple
 
+from webhook.cli.cluster.steps import StepError
 from webhook.cli.run.contexts import Inline, read_context
 from webhook.cli.run.kubeconfig import KubeconfigError, load_kubeconfig
+from webhook.kube import Kube, KubeError
+from webhook.resources.names import KUBE_SYSTEM_PATH
 
+# Of a Cluster: with which one it was registered, whatever a context is called later.
+MEMBER_UID: Final = "mca.io/member-uid"
 # A Cluster's caBundle is base64 of 256 KiB at most; a machine's own list of CAs is about as large.
 _MAX_CA_BYTES: Final = 128 * 1024
 
@@ -59,6 +64,14 @@ def read_place(given: argparse.Namespace) -> Place:
         )
     name = given.tls_server_name or found.tls_server_name or ""
     return Place(given.server or found.server, base64.b64encode(pem).decode(), name)
+
+
+def find_uid(kube: Kube) -> str:
+    """By which one cluster is told from another."""
+    try:
+        return str(kube.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
+    except KubeError as error:
+        raise StepError(f"{kube.context or kube.server}: {error}") from None
 
 
 def _read(path: str, what: str) -> bytes:

@@ -42,8 +42,12 @@ def build_account(home: Home, name: str) -> list[RawDocument]:
 
 
 def build_token_secret(home: Home, name: str) -> RawDocument:
-    """On the member: its control plane puts a token of the account into it."""
-    document = _object("v1", "Secret", f"{name}-token", home, ACCESS_NAMESPACE)
+    """On the member: its control plane puts a token of the account into it.
+
+    Guards keep the names mca-… in every namespace of ours, the account's own too.
+    """
+    secret_name = f"{name.removeprefix('mca-')}-token"
+    document = _object("v1", "Secret", secret_name, home, ACCESS_NAMESPACE)
     document["metadata"]["annotations"] = {"kubernetes.io/service-account.name": name}
     return {**document, "type": "kubernetes.io/service-account-token"}
 

@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
     group = add_home_options(parser)
     group.add_argument("--context", metavar="MEMBER", help="the member, as its admin")
     parser.add_argument(
-        "--force", action="store_true", help="do not ask, whoever names the cluster"
+        "--force",
+        action="store_true",
+        help="do not ask, whoever names the cluster, registered or not",
     )
     given = parser.parse_args(arguments)
     try:
@@ -49,7 +51,7 @@ def main(arguments: list[str]) -> int:
     except KubeError as error:
         complain(str(error), _COMMAND)
         return EXIT_USAGE
-    removing = Removing(home, member, given.name, given.system_namespace)
+    removing = Removing(home, member, given.name, given.system_namespace, force=given.force)
     try:
         removing.examine()
         if not _is_agreed(removing.tenants, given):

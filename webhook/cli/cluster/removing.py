@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_CLUSTER, LABEL_HOME, name_secret
-from webhook.cli.cluster.steps import Steps, find_path
+from webhook.cli.cluster.member import MEMBER_UID, find_uid
+from webhook.cli.cluster.steps import StepError, Steps, find_path
 from webhook.cli.install.objects_there import list_metadata
 from webhook.cli.install.paths import find_collection, name_object
 from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, RawDocument
+from webhook.resources.meta import read_meta
 from webhook.resources.names import (
     API_VERSION,
     CLUSTERS_PATH,
-    KUBE_SYSTEM_PATH,
+    NAMESPACES_PATH,
     TENANTS_PATH,
     object_path,
 )
@@ -32,31 +34,52 @@ _ACCOUNTS: Final = (("v1", "Secret"), ("v1", "ServiceAccount"))
 class Removing:
     """One removal. Each step may raise StepError or KubeError."""
 
-    def __init__(self, home: Kube, member: Kube | None, name: str, system: str) -> None:
+    def __init__(
+        self, home: Kube, member: Kube | None, name: str, system: str, *, force: bool = False
+    ) -> None:
         self._at_home = Steps(home, "home")
         self._there = None if member is None else Steps(member, name)
         self._name = name
         self._system = system
+        self._force = force
         self._uid = ""
         self._twins: list[str] = []
         self.tenants: list[str] = []
 
     def examine(self) -> None:
-        """Who would miss it."""
+        """What it is, and who would miss it."""
         home = self._at_home.kube
-        self._uid = str(home.request("GET", KUBE_SYSTEM_PATH).document["metadata"]["uid"])
+        self._uid = find_uid(home)
         self.tenants = sorted(
             str(tenant["metadata"]["name"])
             for tenant in list_documents(home, TENANTS_PATH)
             if self._name in (tenant["spec"].get("clusters") or ())
         )
         document = find_document(home, object_path("Cluster", self._name))
+        if not self._force:
+            self._examine_target(document)
         server = document["spec"].get("server") if document else None
         self._twins = [
             str(other["metadata"]["name"])
             for other in list_documents(home, CLUSTERS_PATH)
             if other["metadata"]["name"] != self._name and other["spec"].get("server") == server
         ]
+
+    def _examine_target(self, document: RawDocument | None) -> None:
+        """Of a name that is misspelt, or a wrong context, nothing is taken away."""
+        secret = f"{NAMESPACES_PATH}/{self._system}/secrets/{name_secret(self._name)}"
+        if document is None and self._at_home.find(secret) is None:
+            raise StepError(
+                f"Cluster {self._name} is not registered: mca cluster list; with --force what is "
+                "left of it on the member of --context is taken away all the same"
+            )
+        if document is None or self._there is None:
+            return
+        uid = find_uid(self._there.kube)
+        if uid != read_meta(document).annotations.get(MEMBER_UID, uid):
+            raise StepError(
+                f"--context is another cluster than {self._name}: name that one's, or --force"
+            )
 
     def remove(self) -> None:
         """At home, then on the member."""
@@ -118,14 +141,15 @@ class Removing:
         done = [*self._at_home.done, *(self._there.done if self._there else ())]
         if not done:
             return "nothing was changed"
-        return "what is told above is done; run the same command again to go on"
+        return "what is told above is done; run it again with --force to go on"
 
     def describe_end(self) -> Iterator[str]:
         """What is left."""
         if self._twins:
             yield f"on the member all stays: it is registered as {', '.join(self._twins)}, too"
         elif self._there is None:
-            yield "on the member nothing was touched. Run this again with --context, or there:"
+            told = "Run this again with --context and --force, or there"
+            yield f"on the member nothing was touched. {told}:"
             kinds = "clusterrolebindings,clusterroles,rolebindings,roles,secrets,serviceaccounts"
             yield f"  kubectl delete {kinds} -A -l {LABEL_HOME}={self._uid}"
             yield f"  kubectl delete namespace {ACCESS_NAMESPACE}"
