@@ -4,9 +4,11 @@ Must not know any setting, nor the form of a value: setting_values.py does.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from textwrap import wrap
+from typing import Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
+_COLUMNS: Final = 100
 
 
 class Setting(NamedTuple):
@@ -35,8 +37,14 @@ class Reader:
 
 
 def describe_settings(table: Sequence[Setting]) -> Iterator[str]:
-    """A line for each."""
+    """Lines for each, no longer than a terminal is wide."""
     width = max(len(setting.variable) for setting in table)
     for variable, default, meaning in table:
-        shown = f" [{default}]" if default else ""
-        yield f"  {variable:<{width}} {meaning}{shown}"
+        yield from wrap(
+            f"{meaning} [{default}]" if default else meaning,
+            _COLUMNS,
+            initial_indent=f"  {variable:<{width}} ",
+            subsequent_indent=" " * (width + 3),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

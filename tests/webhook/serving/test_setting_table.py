@@ -28,3 +28,11 @@ def test_each_has_a_line_and_all_meanings_begin_in_one_column() -> None:
         "  MCA_A      the first [1]",
         "  MCA_LONGER the second",
     ]
+
+
+def test_no_line_is_wider_than_a_terminal_and_no_word_is_parted() -> None:
+    path = "/a-very/long-path" * 8
+    first, *rest = describe_settings([Setting("MCA_A", path, "what is told in many words " * 4)])
+    assert len(first) <= 100
+    assert rest[-1] == f"        [{path}]"
+    assert all(line.startswith("        ") for line in rest)
