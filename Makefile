@@ -5,6 +5,8 @@ PYTHON_FOR_TOOLS ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin/python
 SOURCES := sidecar webhook tests bench tools
+# Where it is set, each of the hundreds of processes that tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help venv venv-bench binaries servers demo test e2e unit lint format manifests images bench lock clean
 
 help: ## this list
