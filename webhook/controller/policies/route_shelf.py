@@ -1,10 +1,11 @@
 """Owns what is remembered of Routes: as many of a namespace's as can count, a line of each other.
 
-Whoever may edit in any namespace makes Routes, as many and as large as he likes. So of each no more
-is kept than compiling and its status need. Where one of which there is only a line comes to count,
-it is read again. Must not judge them.
+Whoever may edit in any namespace makes Routes, as many and as large as they like. So of each no
+more is kept than compiling and its status need. Where one of which there is only a line comes to
+count, it is read again. Must not judge them.
 """
 
+import sys
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -59,7 +60,7 @@ class RouteShelf:
         value = parse_route(document)
         meta = _plain(value.meta)
         self._give_up(meta.namespace, meta.name)
-        accepted = next(filter(_is_accepted, _list_conditions(document)), None)
+        accepted = next(map(_share, filter(_is_accepted, _list_conditions(document))), None)
         if isinstance(value, Invalid):
             return KeptRoute(Invalid(meta, value.problems[:_MAX_PROBLEMS]), accepted)
         if self._take(value):
@@ -138,9 +139,24 @@ def _namespace(key: Key) -> str:
     return key.partition("/")[0]
 
 
+def _share(condition: RawDocument) -> RawDocument:
+    """One text for all that say the same: of a flood each is told the same."""
+    return {
+        key: sys.intern(value) if isinstance(value, str) else value
+        for key, value in condition.items()
+    }
+
+
 def _plain(meta: Meta) -> Meta:
     """Without all that its author may fill with words."""
-    return meta._replace(labels={}, annotations={}, finalizers=())
+    return Meta(
+        meta.name,
+        uid=meta.uid,
+        namespace=sys.intern(meta.namespace),
+        generation=meta.generation,
+        deleting=meta.deleting,
+        resource_version=meta.resource_version,
+    )
 
 
 def _version(meta: Meta) -> tuple[str, int]:
