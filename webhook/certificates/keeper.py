@@ -4,10 +4,8 @@ Must not end: without an API server it goes on with what it has seen, and says s
 of its own; whoever serves is handed each certificate.
 """
 
-import os
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,6 +28,7 @@ from webhook.certificates.shared_objects import Registration, SharedObjects
 from webhook.certificates.signing import Certificate, Pair, make_authority, sign_serving
 from webhook.certificates.stored import NewerVersionError, Stored, parse_data, render_data
 from webhook.kube import KubeError, RawDocument
+from webhook.serving.faults import locate_fault
 
 _LONGEST_PAUSE_S: Final = 15.0
 # After a write, or after another replica's, what to do next is seen at the next look.
@@ -206,9 +205,7 @@ def try_work(work: Callable[[], bool]) -> tuple[bool, str]:
     except (KubeError, NewerVersionError) as error:
         return False, str(error)
     except Exception as error:  # noqa: BLE001 - the thread must outlive a bug, and tell where it is
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        return False, f"{type(error).__name__} at {where} while keeping certificates"
+        return False, f"{locate_fault(error)} while keeping certificates"
 
 
 def make_view(registration: Registration | None, stored: Stored) -> View:

@@ -1,10 +1,12 @@
-"""Owns how what libraries have to say is told: as events like all others, few, without traceback.
+"""Owns how faults are told, a library's or our own: as events like all others, without traceback.
 
 Must not tell what was sent: only which kind of fault, and where from.
 """
 
 import logging
+import os
 import time
+import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -39,3 +41,9 @@ class Faults(logging.Handler):
             untold=self._untold,
         )
         self._quiet_until, self._untold = now + _PAUSE_S, 0
+
+
+def locate_fault(error: Exception) -> str:
+    """What kind of bug it is and where; its text may quote what it was about."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"

@@ -1,4 +1,4 @@
-"""What libraries log becomes events, and a flood of it few."""
+"""What libraries log becomes events, and a flood of it few; faults are told by their place."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from webhook.serving.faults import Faults
+from webhook.serving.faults import Faults, locate_fault
 
 
 @pytest.fixture
@@ -58,3 +58,12 @@ def test_of_many_one_a_second_is_told(
     moment[0] += 1
     logger.error("x")
     assert read(capfd) == [("error", None, 0), ("error", None, 4)]
+
+
+def test_a_bug_is_told_by_its_place_and_not_by_its_text() -> None:
+    try:
+        raise ValueError("a token")
+    except ValueError as error:
+        told = locate_fault(error)
+    assert told.startswith("ValueError at test_faults.py:")
+    assert "token" not in told

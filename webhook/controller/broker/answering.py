@@ -22,8 +22,8 @@ from webhook.controller.broker.refusals import RefusedError
 from webhook.controller.broker.reports import Reports, read_report
 from webhook.controller.broker.reviews import GOOD_S, Identity, Reviews
 from webhook.controller.broker.tally import BrokerTally
-from webhook.controller.engine.crew import describe
 from webhook.kube import KubeError
+from webhook.serving.faults import locate_fault
 from webhook.serving.rates import Rates
 
 _MAX_BODY: Final = 1024
@@ -87,7 +87,7 @@ class Answering:
                 told = f"{error.status} {error.message[:300]}"
                 refused = RefusedError("home", "the API server of home cannot be asked", told)
             except Exception as error:  # noqa: BLE001 - here errors become answers
-                refused = RefusedError("defect", "that is a defect", describe(error))
+                refused = RefusedError("defect", "that is a defect", locate_fault(error))
             else:
                 self._tally.count(name, "ok", time.perf_counter() - began)
                 return _respond(code, content, 0)

@@ -4,10 +4,8 @@ Must not end by a failure, whatever it is: the key is done again later. One bad 
 up others.
 """
 
-import os
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -17,6 +15,7 @@ from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.queue import Queue
 from webhook.controller.engine.tally import EngineTally
 from webhook.kube import KubeError
+from webhook.serving.faults import locate_fault
 from webhook.watching.store import Change
 
 _CONFLICT: Final = 409
@@ -68,7 +67,7 @@ class Crew:
             self._add(follow.keys(change))
         except Exception as error:  # noqa: BLE001 - else one odd object would blind the store
             self._tally.count_error(self._part.name, "fault")
-            log_event("error", "change_not_understood", key=change.key, problem=describe(error))
+            log_event("error", "change_not_understood", key=change.key, problem=locate_fault(error))
 
     def _add(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -100,7 +99,7 @@ class Crew:
             reason = name_failure(error)
             self._postpone(key, reason, str(error), level="warning")
         except Exception as error:  # noqa: BLE001 - a worker must outlive a bug, and tell where it is
-            self._postpone(key, "fault", describe(error), level="error")
+            self._postpone(key, "fault", locate_fault(error), level="error")
         else:
             self._told.pop(key, None)
             self._queue.finish(key, again_s)
@@ -123,9 +122,3 @@ def name_failure(error: KubeError) -> str:
     if error.status in _BUSY:
         return "busy"
     return "refused" if error.status else "unanswered"
-
-
-def describe(error: Exception) -> str:
-    """What kind of bug it is and where; its text may quote what it was about."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from sidecar.log import log_event
 from webhook.certificates.file_certificate import CertificateSource
-from webhook.controller.engine.crew import Crew, describe
+from webhook.controller.engine.crew import Crew
 from webhook.controller.engine.lease import Durations, Elector
 from webhook.controller.engine.pages import Pages
 from webhook.controller.engine.part import Part
@@ -25,6 +25,7 @@ from webhook.controller.engine.settings import ControllerSettings
 from webhook.controller.engine.tally import EngineTally
 from webhook.controller.engine.world import World
 from webhook.kube import Kube
+from webhook.serving.faults import locate_fault
 from webhook.serving.lifetime import Served, serve_until_signal
 
 EXIT_FAULT: Final = 70
@@ -121,7 +122,7 @@ class _Crews:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - nobody else would see the thread's end
-            log_event("error", "thread_ended", thread=name, problem=describe(error))
+            log_event("error", "thread_ended", thread=name, problem=locate_fault(error))
             self.faulty = True
             self._end()
 
