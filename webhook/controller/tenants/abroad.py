@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from webhook.controller.engine.world import World
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.ending import Leave, list_lent
+from webhook.controller.tenants.ending import Leave, list_staying
 from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
 from webhook.controller.tenants.isolation import Address, Surroundings, find_address
 from webhook.controller.tenants.kinds import Step
@@ -149,7 +149,7 @@ def _leave(kube: Kube, meta: Meta, *, delete: bool) -> list[Problem]:
     waits, problems = Applier(kube).take_back(plan)
     if not waits and not problems:
         left = fetch_namespaces(kube, meta.name, ())
-        for name in sorted(list_lent(meta, left, SYSTEM_NAMESPACE)):
+        for name in sorted(list_staying(meta, left, SYSTEM_NAMESPACE, delete=delete)):
             seen = look_into(kube, meta.uid, name, isolated=False)
             problems += [*withdraw(kube, seen), *seen.problems]
     if waits and not problems:

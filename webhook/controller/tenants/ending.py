@@ -43,7 +43,7 @@ def plan_leave(
     }
     if access or not delete:
         return _leave(access, {})
-    lent = list_lent(tenant, namespaces, system_namespace)
+    lent = list_staying(tenant, namespaces, system_namespace, delete=True)
     objects = {
         place: found
         for place, found in ours.items()
@@ -52,14 +52,15 @@ def plan_leave(
     return _leave(objects, _find_made(tenant, namespaces, system_namespace))
 
 
-def list_lent(
-    tenant: Meta, namespaces: Mapping[str, Meta], system_namespace: str
+def list_staying(
+    tenant: Meta, namespaces: Mapping[str, Meta], system_namespace: str, *, delete: bool
 ) -> frozenset[str]:
-    """Those that are the Tenant's, and were there before it."""
+    """Those of the Tenant's that are there when it is gone."""
     held = {
         name for name, meta in namespaces.items() if meta.annotations.get(TENANT_UID) == tenant.uid
     }
-    return frozenset(held - _find_made(tenant, namespaces, system_namespace).keys())
+    made = _find_made(tenant, namespaces, system_namespace) if delete else {}
+    return frozenset(held - made.keys())
 
 
 def _find_made(

@@ -12,7 +12,7 @@ from typing import Final
 from webhook.controller.engine.world import Kept, World
 from webhook.controller.tenants.abroad import Abroad, read_note
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.ending import Leave
+from webhook.controller.tenants.ending import Leave, list_staying
 from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
 from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.steps import READY, shorten
@@ -45,6 +45,7 @@ class Farewell:
         self._teller = teller
         self._abroad = abroad
         self._inspection = inspection
+        self._swept: set[str] = set()  # by uid: what others put there is looked at once
 
     def attend(self, kept: Kept[Tenant | Invalid]) -> float | None:
         """One more step of the way; None: it is done."""
@@ -53,11 +54,14 @@ class Farewell:
             return None
         # What cannot be read asks for nothing to be deleted.
         delete = isinstance(tenant, Tenant) and tenant.namespaces.reclaim == "delete"
+        if meta.uid not in self._swept:
+            self._sweep(meta, delete=delete)
+            self._swept.add(meta.uid)
         waits, problems = self._applier.take_back(partial(self._plan, meta, delete=delete))
         abroad = self._abroad.leave(meta, read_note(meta), delete=delete)
         if not waits and not problems and not abroad:
-            self._sweep(meta)
             self._release(meta)
+            self._swept.discard(meta.uid)
             self._inspection.forget(meta.uid)
             self._applier.forget(read_held(kept))
             return None
@@ -77,10 +81,13 @@ class Farewell:
         system = world.settings.namespace
         return look_at_leave(world.kube, meta, claimed, delete=delete, system_namespace=system)
 
-    def _sweep(self, meta: Meta) -> None:
+    def _sweep(self, meta: Meta, *, delete: bool) -> None:
         """Whom others have given a profile loses it; who else keeps access is told, once."""
+        namespaces, system = self._world.namespaces, self._world.settings.namespace
         left = []
-        for name in sorted(self._world.namespaces.find("uid", meta.uid)):
+        found = ((name, namespaces.get(name)) for name in namespaces.find("uid", meta.uid))
+        held = {name: namespace for name, namespace in found if namespace is not None}
+        for name in sorted(list_staying(meta, held, system, delete=delete)):
             seen = look_into(self._world.writer, meta.uid, name, isolated=False)
             failed = [*withdraw(self._world.writer, seen), *seen.problems]
             left += [*(problem.message for problem in failed), *seen.people]

@@ -5,7 +5,7 @@ One that waits for something to end is looked at again and again. Must not write
 
 from typing import Final
 
-from webhook.controller.tenants.ending import Leave, list_lent, plan_leave
+from webhook.controller.tenants.ending import Leave, list_staying, plan_leave
 from webhook.controller.tenants.kinds import BINDING, KINDS
 from webhook.controller.tenants.observing import fetch_namespaces, fetch_objects
 from webhook.kube import Kube
@@ -32,7 +32,7 @@ def look_at_leave(
     )
     if access.waits or not delete:
         return access
-    lent = list_lent(tenant, namespaces, system_namespace)
+    lent = list_staying(tenant, namespaces, system_namespace, delete=True)
     within = tuple(lent) if len(lent) <= _FEW else None
     return plan_leave(
         tenant,

@@ -15,6 +15,7 @@ from webhook.resources.names import API_VERSION, CLUSTERS_PATH, TENANTS_PATH
 from webhook.resources.profiles import build_roles
 
 pytestmark = pytest.mark.usefixtures("controller")
+ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
 SPEC: Raw = {
     "clusters": ["eu"],
     "quota": {"pods": "10"},
@@ -68,9 +69,22 @@ def test_a_tenant_is_provisioned_on_its_members_and_taken_back(
     for path in (QUOTA.path("abroad", "mca-quota"), NETWORK.path("abroad", "mca-dns"), binding):
         assert has(member, path)
 
-    # The cluster is the tenant's no more: access goes, what bounds it stays.
+    # The cluster is the tenant's no more: access goes, what bounds it stays. Where no guards are,
+    # an owner may have let somebody else in.
+    backdoor = {
+        "metadata": {"name": "backdoor"},
+        "roleRef": {**ROLE, "name": "mca-profile-elevated"},
+        "subjects": [{"kind": "User", "name": "bob"}],
+    }
+    member.create(BINDING.path("abroad"), backdoor)
+    member.create(
+        BINDING.path("abroad"),
+        {**backdoor, "metadata": {"name": "theirs"}, "roleRef": {**ROLE, "name": "view"}},
+    )
     home.make_tenant("abroad", **{**SPEC, "clusters": []}, namespaces=choice, onMembers=True)
     home.wait(lambda: not has(member, binding), "access is withdrawn")
+    home.wait(lambda: not has(member, BINDING.path("abroad", "backdoor")), "withdrawn, too")
+    assert has(member, BINDING.path("abroad", "theirs"))
     home.wait(lambda: home.is_ready("abroad"))
     assert has(member, QUOTA.path("abroad", "mca-quota"))
 
