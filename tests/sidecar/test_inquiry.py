@@ -119,6 +119,17 @@ def test_nobody_is_told_who_does_not_wait(scene: MemberScene) -> None:
         assert isinstance(ask(scene, member), Told)
 
 
+def test_nor_is_an_end_that_was_due_when_nobody_waited_any_more(scene: MemberScene) -> None:
+    told: list[Told | Denial] = []
+    with ScriptedServer(answer_all(reply(b"{}"))) as server:
+        inquiry = Inquiry(scene.reactor.loop, told.append, limit=1)
+        inquiry.send_to(scene.member(server), question("/apis"), IDENT)
+        inquiry.queue(b"a" * 100_000)  # too large: it will be told in the loop's next round
+        inquiry.cancel()
+        scene.turn(0.1)
+    assert not told
+
+
 def test_a_question_is_a_sound_request() -> None:
     with pytest.raises(ValueError, match="header"):
         question("/apis", b"no field")
