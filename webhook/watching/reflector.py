@@ -11,6 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from sidecar.log import log_event
 from webhook.kube import Kube, KubeError, RawDocument
+from webhook.serving.faults import locate_fault
 from webhook.watching.collection import Collection, Key, key_of
 from webhook.watching.listing import FIRST_PAGE, Listing
 from webhook.watching.store import Store
@@ -98,7 +99,7 @@ class Reflector(Generic[T]):
                 version = self._survive(error, version)
             except Exception as error:  # noqa: BLE001 - a thread that ends would blind the process
                 version = ""
-                self._complain(type(error).__name__)
+                self._complain(locate_fault(error))
                 self._stopped.wait(self._pause.take())
 
     def _survive(self, error: KubeError, version: str) -> str:
@@ -196,7 +197,9 @@ class Reflector(Generic[T]):
             return self._collection.project(raw)
         except Exception as error:  # noqa: BLE001 - whatever a tenant may have written there
             resource, key = self._collection.resource, key_of(raw)
-            log_event("error", "object_left_out", resource=resource, key=key, error=type(error))
+            log_event(
+                "error", "object_left_out", resource=resource, key=key, problem=locate_fault(error)
+            )
             return None
 
     def _take(self, raw: RawDocument, *, gone: bool) -> None:
