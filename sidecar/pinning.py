@@ -56,7 +56,7 @@ def _find_problem(
     if cluster.name == CLOSED:
         return (
             "the Route that takes this call names a cluster that cannot be used; "
-            "`kubectl get routes` tells why"
+            "`kubectl get routes.mca.io` tells why"
         )
     if cluster.ca_bundle is None:
         return "its CA is to be read from a file, which no snapshot of a pod may ask for"

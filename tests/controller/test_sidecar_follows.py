@@ -82,7 +82,7 @@ def test_calls_follow_routes_clusters_and_tenants(scene: BrokerScene) -> None:
     tenant = f"/apis/mca.io/v1alpha1/tenants/{TENANT}"
     change(scene, tenant, {"spec": {"clusters": []}})
     told = poll(lambda: refusal(sidecar))
-    assert "names a cluster that cannot be used; `kubectl get routes` tells why" in told
+    assert "names a cluster that cannot be used; `kubectl get routes.mca.io` tells why" in told
     change(scene, tenant, {"spec": {"clusters": [CLUSTER]}})
     poll(lambda: served_by(sidecar) == "west", told="it is the tenant's again")
 

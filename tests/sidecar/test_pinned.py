@@ -132,5 +132,5 @@ def test_a_closed_route_says_so_and_is_never_dialled(scene: Scene) -> None:
     sidecar = scene.start(closed, routes=[route])
     status, told = scene.call()
     assert status == 503
-    assert "names a cluster that cannot be used; `kubectl get routes` tells why" in told
+    assert "names a cluster that cannot be used; `kubectl get routes.mca.io` tells why" in told
     assert not sidecar.events("ca_unusable")

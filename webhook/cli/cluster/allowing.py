@@ -125,7 +125,7 @@ class Allowing:
     def _find_tenant(self) -> Tenant:
         document = find_document(self._at_home, object_path("Tenant", self._wish.tenant))
         if document is None:
-            raise StepError(f"Tenant {self._wish.tenant} is not there: kubectl get tenants")
+            raise StepError(f"Tenant {self._wish.tenant} is not there: mca tenant list")
         parsed = parse_tenant(document)
         if isinstance(parsed, Invalid):
             raise StepError("\n".join(parsed.problems))

@@ -3,6 +3,7 @@
 Must not leave anybody guessing: where it stops, it says what is done and what is not.
 """
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -139,7 +140,7 @@ class Course:
                 raise InstallError(
                     f"{name}: {wrong}\n  {remedy}\n"
                     f"{place} objects are applied and stay, {left} are not; "
-                    "run the same command again to go on, or mca uninstall"
+                    f"run the same command again to go on, or mca uninstall{self._where}"
                 ) from None
             tell([f"  {name} {outcome}"])
 
@@ -206,12 +207,19 @@ class Course:
         return (
             f"everything is applied, but not ready after {seconds} s: {', '.join(missing)}"
             f"{' (' + ', '.join(reasons) + ')' if reasons else ''}\n"
-            f"  kubectl describe pods -n {self._system} -l app.kubernetes.io/name={APP}\n"
-            f"  kubectl logs -n {self._system} deployment/mca-webhook\n"
-            f"  kubectl logs -n {self._system} deployment/mca-controller\n"
+            f"  kubectl describe pods -n {self._system} -l app.kubernetes.io/name={APP}"
+            f"{self._where}\n"
+            f"  kubectl logs -n {self._system} deployment/mca-webhook{self._where}\n"
+            f"  kubectl logs -n {self._system} deployment/mca-controller{self._where}\n"
             "until then no pod starts in a labelled namespace; run the same command again to go "
-            "on waiting, or mca uninstall"
+            f"on waiting, or mca uninstall{self._where}"
         )
+
+    @property
+    def _where(self) -> str:
+        """For commands that are told: it may be a member, whose context is not the current one."""
+        context = self._kube.context
+        return f" --context {shlex.quote(context)}" if context else ""
 
     def tell_next(self, *, waited: bool) -> None:
         """What whoever installed it wants to do now."""

@@ -11,7 +11,7 @@ _COMMANDS = """\
 commands:
   test -n NAMESPACE VERB TARGET   which cluster serves a call, now or with other Routes
 
-`mca route COMMAND --help` tells more. Routes as they are: `kubectl get routes -A`.
+`mca route COMMAND --help` tells more. Routes as they are: `kubectl get mrt -A`.
 
 examples:
   mca route test -n team-a create jobs.batch

@@ -19,6 +19,8 @@ from webhook.resources.meta import mapping
 
 _LATE: Final = 2  # lives of the Lease
 _SHOWN: Final = 20
+_LOOK: Final = "kubectl get pods -n mca-system -l app.kubernetes.io/component=controller"
+_LOST: Final = f"its Lease has run out, and nobody took it: {_LOOK}"
 _SECONDS: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 
@@ -39,14 +41,11 @@ def sum_up_controller(lease: RawDocument | None, now: float) -> Part:
     spec = mapping((lease or {}).get("spec"))
     holder = spec.get("holderIdentity")
     if not holder:
-        told = (
-            "nobody leads: kubectl get pods -n mca-system -l app.kubernetes.io/component=controller"
-        )
-        return Part("controller", "none leads", (told,))
+        return Part("controller", "none leads", (f"nobody leads: {_LOOK}",))
     since = now - _read_time(spec.get("renewTime"))
     told = f"{holder} leads, renewed {max(0, round(since))} s ago"
     if since > _LATE * int(spec.get("leaseDurationSeconds") or 0):
-        return Part("controller", told, ("its Lease has run out, and nobody took it",))
+        return Part("controller", told, (_LOST,))
     return Part("controller", told)
 
 

@@ -167,6 +167,9 @@ def test_what_is_not_ready_in_time_is_told(installed: Cluster) -> None:
     assert f"waiting: {unready}, " in done.stdout
     assert f"everything is applied, but not ready after 1 s: {unready}" in done.stderr
     assert "kubectl describe pods -n mca-system" in done.stderr
+    # It may be a member's context, and then the current one would show another cluster.
+    assert "deployment/mca-controller --context control-plane\n" in done.stderr
+    assert "mca uninstall --context control-plane\n" in done.stderr
     assert installed.mca("install", *IMAGES, "--wait", "0").returncode == 0
 
 

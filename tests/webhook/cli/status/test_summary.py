@@ -35,6 +35,7 @@ def test_who_leads() -> None:
     assert (part.told, part.findings) == ("mca-0 leads, renewed 3 s ago", ())
     late = sum_up_controller(lease("2026-11-21T11:59:00Z"), NOW)
     assert "run out" in late.findings[0]
+    assert "kubectl get pods" in late.findings[0]
 
 
 @pytest.mark.parametrize("found", [None, {}, {"spec": {"holderIdentity": ""}}])
