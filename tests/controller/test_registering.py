@@ -488,7 +488,8 @@ def test_remove_asks_closes_first_and_takes_away_what_add_made(
     assert home.plane.request("GET", f"{CLUSTERS}/west-9").status == 404
     secrets = "/api/v1/namespaces/mca-system/secrets/mca-cluster-west-9"
     assert home.plane.request("GET", secrets).status == 404
-    desk.do("cluster", "remove", NAME, "--context", "west", "--force")
+    told = desk.do("cluster", "remove", NAME, "--context", "west", "--force")
+    assert "mca uninstall --context west takes them away" in told
     assert list_made(west) == []
     assert before
     assert west.request("GET", "/api/v1/namespaces/reg-a").status in (200, 404)

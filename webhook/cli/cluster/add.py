@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
 def _make_parser() -> Parser:
     parser = Parser(prog=_COMMAND, usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
     add_name(parser)
-    group = add_home_options(parser)
+    group = add_home_options(parser, member=True)
     group.add_argument(
         "--context", metavar="MEMBER", required=True, help="the member, as its admin"
     )

@@ -71,7 +71,7 @@ def _is_about_rights(error: Exception) -> bool:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_name(parser)
-    group = add_home_options(parser)
+    group = add_home_options(parser, member=True)
     group.add_argument(
         "--context", metavar="MEMBER", required=True, help="the member, as its admin"
     )

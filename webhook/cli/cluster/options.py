@@ -17,12 +17,15 @@ def add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", type=parse_cluster_name, help="of the Cluster")
 
 
-def add_home_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Where MCA is."""
+def add_home_options(
+    parser: argparse.ArgumentParser, *, member: bool = False
+) -> argparse._ArgumentGroup:
+    """Where MCA is. With a member, --context is that one's; else it can be nothing but home's."""
     group = parser.add_argument_group("which clusters")
     group.add_argument(
-        "--home-context", metavar="NAME", help="where MCA is; else the current context"
-    )
+        *(("--home-context",) if member else ("--context", "--home-context")),
+        dest="home_context", metavar="NAME", help="where MCA is; else the current context",
+    )  # fmt: skip
     group.add_argument("--kubeconfig", metavar="PATH", help="else KUBECONFIG, ~/.kube/config")
     group.add_argument(
         "--system-namespace", metavar="NAME", type=parse_namespace, default=NAMESPACE,

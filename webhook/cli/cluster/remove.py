@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     """Remove one; the exit code."""
     parser = Parser(prog=_COMMAND, usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
     add_name(parser)
-    group = add_home_options(parser)
+    group = add_home_options(parser, member=True)
     group.add_argument("--context", metavar="MEMBER", help="the member, as its admin")
     parser.add_argument(
         "--force",

@@ -3,6 +3,7 @@
 Must not delete what others have made: an account of a tenant loses our marks, and stays.
 """
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -154,7 +155,8 @@ class Removing:
             yield f"  kubectl delete {kinds} -A -l {LABEL_HOME}={self._uid}"
             yield f"  kubectl delete namespace {ACCESS_NAMESPACE}"
         else:
-            yield "guards and webhook on the member stay: mca uninstall --context takes them away"
+            command = f"mca uninstall --context {shlex.quote(self._there.kube.context)}"
+            yield f"guards and webhook on the member stay: {command} takes them away"
         yield "removed"
 
 

@@ -5,11 +5,23 @@ import argparse
 import pytest
 
 from webhook.cli.cluster.options import (
+    add_home_options,
     parse_account,
     parse_cluster_name,
     parse_label,
     parse_role,
 )
+
+
+def test_a_context_is_homes_where_no_member_is_asked_for() -> None:
+    for option in ("--context", "--home-context"):
+        parser = argparse.ArgumentParser()
+        add_home_options(parser)
+        assert parser.parse_args([option, "a"]).home_context == "a"
+    parser = argparse.ArgumentParser()
+    add_home_options(parser, member=True).add_argument("--context")
+    given = parser.parse_args(["--context", "eu", "--home-context", "a"])
+    assert (given.context, given.home_context) == ("eu", "a")
 
 
 def test_names() -> None:
