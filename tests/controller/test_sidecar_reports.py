@@ -136,4 +136,4 @@ def test_what_is_no_report_does_not_count(scene: BrokerScene) -> None:
     assert report(scene, stranger, OLD) == 503
     began = time.monotonic()
     assert report(scene, token, f"v1-{'1' * 32}") == 200
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5

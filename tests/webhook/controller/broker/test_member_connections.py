@@ -67,17 +67,14 @@ async def test_one_that_hangs_is_left_alone_for_a_while() -> None:
         held.wait(20)
 
     now = [100.0]
-    members = MemberConnections(clock=lambda: now[0], deadline_s=0.2)
+    members = MemberConnections(clock=lambda: now[0], deadline_s=1.0)
     with ScriptedServer(hang) as hanging, ScriptedServer() as good:
         first = asyncio.ensure_future(refuse(members, cluster_of(hanging)))
-        began = time.monotonic()
         other = cluster_of(good, "other-uid")
         assert await members.ask(other, "1", LOGIN, "team-a", get) == 200
-        assert time.monotonic() - began < 0.2  # the other did not wait
+        assert not first.done()  # the other did not wait
         assert await first == "member"
-        began = time.monotonic()
-        assert await refuse(members, cluster_of(hanging)) == "member"
-        assert time.monotonic() - began < 0.1  # nobody was asked
+        assert await refuse(members, cluster_of(hanging)) == "member"  # and nobody was asked
         assert hanging.connections == 1
         now[0] += 6
         held.set()
