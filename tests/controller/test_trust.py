@@ -19,6 +19,10 @@ from webhook.guards.reading import read_guard_settings
 
 AUDIENCE = "https://listed.example.com"
 NAME = "trusting"
+# As `mca cluster add` tells it, for one namespace.
+RULE = (
+    '["mca-system", "trust-a"].exists(n, claims.sub.startsWith("system:serviceaccount:" + n + ":"))'
+)
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 IMAGES = tuple(
@@ -54,7 +58,13 @@ def east(home: Home, tmp_path_factory: Any) -> Iterator[ControlPlane]:
     document = {
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AuthenticationConfiguration",
-        "jwt": [{"issuer": issuer, "claimMappings": {"username": user}}],
+        "jwt": [
+            {
+                "issuer": issuer,
+                "claimMappings": {"username": user},
+                "claimValidationRules": [{"expression": RULE}],
+            }
+        ],
     }
     path = tmp_path_factory.mktemp("trust") / "authentication.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -88,6 +98,7 @@ def test_nothing_is_kept_and_it_is_told_what_to_configure(desk: Desk, east: Cont
     config = yaml.safe_load("\n".join(line[2:] for line in shown.splitlines()))
     assert config["apiVersion"] == "apiserver.config.k8s.io/v1"
     assert config["jwt"][0]["issuer"] == {"url": ISSUER, "audiences": [AUDIENCE]}
+    assert f"- expression: '{RULE.replace('trust-a', 'NAMESPACE')}'" in told
     prefix = f"mca-{desk.uid()[:8]}:"
     assert config["jwt"][0]["claimMappings"]["username"] == {"claim": "sub", "prefix": prefix}
     secrets = "/api/v1/namespaces/mca-system/secrets/mca-cluster-trusting"
@@ -107,6 +118,10 @@ def test_a_pods_token_opens_this_member_there_and_nothing_else(
     maps = "/api/v1/namespaces/{}/configmaps"
     assert east.request("GET", maps.format("trust-a"), token=token).status == 200
     assert east.request("GET", maps.format("kube-system"), token=token).status == 403
+    # Anybody who runs pods at home can have a token for this audience; the rule lets in nobody.
+    home.plane.create_service_account("default", "anybody")
+    elsewhere = home.plane.token("default", "anybody", audiences=[AUDIENCE])
+    assert east.request("GET", "/version", token=elsewhere).status == 401
     # Replayed: at home, at another member; and a token for another member here.
     assert home.plane.request("GET", "/version", token=token).status == 401
     assert west.request("GET", "/version", token=token).status == 401

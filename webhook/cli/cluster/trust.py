@@ -10,10 +10,16 @@ import yaml
 
 from webhook.cli.install.versions import parse_version
 from webhook.kube import Kube, KubeError
+from webhook.resources.names import SYSTEM_NAMESPACE
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 # The first release that has the form without beta.
 _STABLE: Final = (1, 34)
+# MCA's own account probes the member by such a token.
+_RULE: Final = (
+    f'["{SYSTEM_NAMESPACE}", "NAMESPACE"].exists(n, '
+    'claims.sub.startsWith("system:serviceaccount:" + n + ":"))'
+)
 
 
 def describe_trust(home: Kube, member: Kube, audience: str, prefix: str) -> Iterator[str]:
@@ -42,3 +48,7 @@ def describe_trust(home: Kube, member: Kube, audience: str, prefix: str) -> Iter
     yield "where that is another address, or has a CA of its own, say so by discoveryURL and"
     yield "certificateAuthority. A service account of home is there: "
     yield f"  {prefix}system:serviceaccount:NAMESPACE:NAME"
+    yield "Whoever runs pods at home where no boundary is enforced can have such a token, too: give"
+    yield "rights to single accounts, no groups, or let in MCA and one tenant alone by this in jwt:"
+    yield "  claimValidationRules:"
+    yield f"  - expression: '{_RULE}'"

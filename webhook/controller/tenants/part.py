@@ -6,7 +6,6 @@ Must not plan, nor judge whose a namespace is.
 from typing import Final
 
 from webhook.controller.compiling.tenant_verdict import judge_tenant
-from webhook.controller.compiling.verdicts import Verdict
 from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.world import Kept, World
 from webhook.controller.members.part import open_access
@@ -120,7 +119,7 @@ class Provisioning:
         if others.people:
             notes[Step.ACCESS] = note_people(others.people)
         conditions = [
-            self._judge(tenant).condition(generation),
+            judge_tenant(tenant, self._find_clusters(tenant)).condition(generation),
             *judge_steps(list_steps(tenant), problems, generation, notes),
             judge_members(choose_members(tenant), abroad, generation),
         ]
@@ -176,16 +175,12 @@ class Provisioning:
 
     def _list_servers(self, tenant: Tenant) -> tuple[str, ...]:
         """Whom isolated pods may reach: what may not be used opens nothing."""
-        found = map(self._find_cluster, tenant.clusters)
-        return tuple(cluster.server for cluster in found if cluster and cluster.accepted)
+        found = self._find_clusters(tenant).values()
+        return tuple(each.server for each in found if isinstance(each, Cluster) and each.accepted)
 
-    def _find_cluster(self, name: str) -> Cluster | None:
-        kept = self._world.clusters.get(name)
-        return kept.value if kept and isinstance(kept.value, Cluster) else None
-
-    def _judge(self, tenant: Tenant) -> Verdict:
-        clusters = {name: self._world.clusters.get(name) for name in tenant.clusters}
-        return judge_tenant(tenant, {name: kept.value for name, kept in clusters.items() if kept})
+    def _find_clusters(self, tenant: Tenant) -> dict[str, Cluster | Invalid]:
+        found = ((name, self._world.clusters.get(name)) for name in tenant.clusters)
+        return {name: kept.value for name, kept in found if kept is not None}
 
 
 def _choose_pause(
