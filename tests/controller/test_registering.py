@@ -479,6 +479,9 @@ def test_remove_asks_closes_first_and_takes_away_what_add_made(
         "--tenant", "reg-end", "--provision", "--wait", "30",
     )  # fmt: skip
     assert "usable: yes; answers: yes" in told
+    assert "kubectl create rolebinding reg-end --context west" in told
+    allow = ("cluster", "allow", "west-9", "--context", "west", "--tenant", "reg-end")
+    assert "the account of its Secret there" in desk.run(*allow, "-n", "reg-z").stderr
     asked = desk.run("cluster", "remove", "west-9", "--context", "west")
     assert asked.returncode == 1
     assert "Tenants name west-9: reg-end" in asked.stderr

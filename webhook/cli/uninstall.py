@@ -41,6 +41,7 @@ _FIRST = (
 )
 _LAST = "Namespace"
 _POLL_S = 1.0
+_NAMED = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -207,13 +208,19 @@ def _wait(kube: "Kube", paths: list[str], seconds: int) -> int:
         if time.monotonic() > deadline:
             complain(
                 "still being deleted after "
-                f"{seconds} s: {', '.join(left)}\nkubectl get namespaces tells what it waits for",
+                f"{seconds} s: {name_some(left)}\nkubectl get namespaces tells what it waits for",
                 _COMMAND,
             )
             return EXIT_FAILED
         time.sleep(_POLL_S)
     tell(["nothing of it is left"])
     return 0
+
+
+def name_some(paths: list[str]) -> str:
+    """They wait for one of them, mostly: the first is the namespace."""
+    others = len(paths) - _NAMED
+    return ", ".join([*paths[:_NAMED], *([f"and {others} more"] if others > 0 else [])])
 
 
 def _is_there(kube: "Kube", path: str) -> bool:

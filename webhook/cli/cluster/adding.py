@@ -33,6 +33,7 @@ from webhook.cli.cluster.member_objects import (
     build_profiles,
     build_provisioning,
 )
+from webhook.cli.cluster.next_steps import describe_next
 from webhook.cli.cluster.steps import StepError, Steps, find_path
 from webhook.cli.cluster.trust import describe_trust
 from webhook.cli.stored import find_document, list_documents
@@ -143,13 +144,9 @@ class Adding:
         if self._wish.form == AUDIENCE:
             audience = find_audience(document)
             yield from describe_trust(self._at_home.kube, self._there.kube, audience, self._prefix)
-        yield "Next:"
-        yield f"  add {self._wish.name} to spec.clusters of a Tenant"
-        if self._wish.form != SECRET:
-            yield (
-                f"  mca cluster allow {self._wish.name} --context {self._wish.context} "
-                "--tenant TENANT -n NAMESPACE --role edit"
-            )
+        yield from describe_next(
+            self._wish.name, self._wish.context, self._wish.tenant, self._account
+        )
 
     @property
     def _account(self) -> str:

@@ -20,7 +20,7 @@ from webhook.cli.cluster.member_objects import (
 from webhook.cli.cluster.steps import StepError, Steps
 from webhook.cli.stored import find_document
 from webhook.kube import Kube, RawDocument
-from webhook.resources.clusters import Cluster, TokenRequest, parse_cluster
+from webhook.resources.clusters import Cluster, SecretRef, TokenRequest, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
 from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH, POD_SECURITY, object_path
 from webhook.resources.tenants import Tenant, parse_tenant
@@ -102,10 +102,8 @@ class Allowing:
         """Who may do what now."""
         wish = self._wish
         named = ", ".join(wish.accounts)
-        may = (
-            f"with the rights of {wish.role} there" if wish.role else "with the rights it has there"
-        )
-        yield f"pods of {wish.namespace} as {named} act on {wish.cluster} {may}"
+        rights = f"the rights of {wish.role}" if wish.role else "the rights it has"
+        yield f"pods of {wish.namespace} as {named} act on {wish.cluster} with {rights} there"
 
     def _find_cluster(self) -> Cluster:
         document = find_document(self._at_home, object_path("Cluster", self._wish.cluster))
@@ -114,6 +112,11 @@ class Allowing:
         parsed = parse_cluster(document)
         if isinstance(parsed, Invalid):
             raise StepError("\n".join(parsed.problems))
+        if isinstance(parsed.credentials, SecretRef):
+            raise StepError(
+                f"Cluster {parsed.name} is by --credentials secret: whatever pods run as, they are "
+                "the account of its Secret there: give that one rights, by a RoleBinding"
+            )
         self._prefix = parsed.meta.annotations.get(USER_PREFIX, "")
         if parsed.audience and not self._prefix:
             raise StepError(
