@@ -49,7 +49,7 @@ def read_bounded(response: urllib3.BaseHTTPResponse, most: int, until: float, se
 def parse_document(content: bytes) -> RawDocument | None:
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for what is nested without end
         return None
     return document if isinstance(document, dict) else None
 
@@ -58,15 +58,23 @@ def read_failure(status: int, document: RawDocument | None, content: bytes) -> K
     """The Status that an API server answers with, or what something before it said."""
     if document is not None and document.get("kind") == "Status":
         reason, message = document.get("reason") or "", document.get("message") or ""
-        details = document.get("details")
         return KubeError(
             status,
             str(reason),
             str(message) or f"answered {status}",
-            details if isinstance(details, dict) else None,
+            _read_details(document.get("details")),
         )
     text = content[:200].decode(errors="replace").strip()
     return KubeError(status, "", f"answered {status}: {text}" if text else f"answered {status}")
+
+
+def _read_details(details: object) -> RawDocument:
+    """With a list of objects for its causes: who answers may be anybody."""
+    if not isinstance(details, dict):
+        return {}
+    causes = details.get("causes")
+    known = causes if isinstance(causes, list) else []
+    return {**details, "causes": [cause for cause in known if isinstance(cause, dict)]}
 
 
 def read_events(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[RawDocument]:

@@ -28,6 +28,7 @@ from webhook.resources.conditions import read_conditions
 from webhook.resources.meta import Meta, read_meta
 from webhook.resources.names import SYSTEM_NAMESPACE, object_path
 from webhook.resources.tenants import Tenant
+from webhook.serving.faults import locate_fault
 
 NOTE: Final = "mca.io/provisioned-members"
 HOME: Final = "home"
@@ -89,7 +90,7 @@ class Abroad(NamedTuple):
             try:
                 self.rests.ask(name, self._find_failure(name))
                 with self.rests.watch(name):
-                    found = work(kube.for_at_most(VISIT_S, VISIT_BYTES))
+                    found = _work(work, kube.for_at_most(VISIT_S, VISIT_BYTES))
             finally:
                 kube.close()
         except KubeError as error:
@@ -132,6 +133,17 @@ class Abroad(NamedTuple):
         )
 
 
+def _work(work: Callable[[Kube], list[Problem]], kube: Kube) -> list[Problem]:
+    """What a member answers must not end what is done for others, however odd it is."""
+    try:
+        return work(kube)
+    except KubeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever reading such an answer raises
+        told = f"{kube.server}: it answers what cannot be read ({locate_fault(error)})"
+        raise KubeError(0, "OddAnswer", told) from None
+
+
 def choose_members(tenant: Tenant) -> list[str]:
     """Where it is to be provisioned, beside home."""
     return sorted(set(tenant.clusters) - {HOME}) if tenant.on_members else []
@@ -150,7 +162,7 @@ def _leave(kube: Kube, meta: Meta, *, delete: bool) -> list[Problem]:
     if not waits and not problems:
         left = fetch_namespaces(kube, meta.name, ())
         for name in sorted(list_staying(meta, left, SYSTEM_NAMESPACE, delete=delete)):
-            seen = look_into(kube, meta.uid, name, isolated=False)
+            seen = look_into(kube, name, (), isolated=False)
             problems += [*withdraw(kube, seen), *seen.problems]
     if waits and not problems:
         told = f"waits for {', '.join(waits)} to end"

@@ -18,7 +18,7 @@ from webhook.controller.tenants.refusals import explain_failure
 from webhook.controller.tenants.steps import Apply, Create, Plan, Problem, Remove, Write
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.meta import read_meta
-from webhook.resources.names import CREATED_BY, NAMESPACES_PATH
+from webhook.resources.names import CREATED_BY, LABEL_TENANT, NAMESPACES_PATH
 
 # Others' service accounts are not watched: whether they are still there is looked at again then.
 _BORROWED_S: Final = 600.0
@@ -115,7 +115,7 @@ class Applier:
             self._borrowed[write.place] = self._clock()
 
     def _apply(self, write: Apply) -> Problem | None:
-        if write.vacant and self._is_taken(write.place):
+        if write.vacant and self._is_taken(write):
             return not_ours(write.place)
         answer = self._kube.apply(write.place.path, write.body, MANAGER, force=write.force)
         found = _describe(write, answer.document)
@@ -125,15 +125,29 @@ class Applier:
             self._settled[write.place] = (write.content, found)
         return None
 
-    def _is_taken(self, place: Place) -> bool:
-        """By something that no Tenant has made."""
+    def _is_taken(self, write: Apply) -> bool:
+        """By something that no Tenant has made; what only has our mark makes room.
+
+        Ours have the label, too: they were not seen as yet. Of a forged one its other fields stay.
+        """
         try:
-            there = self._kube.request("GET", place.path).document
+            there = read_meta(self._kube.request("GET", write.place.path).document)
         except KubeError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
-        return not read_meta(there).annotations.get(CREATED_BY)
+        if not there.annotations.get(CREATED_BY):
+            return True
+        stated = read_meta(write.body)
+        if any(
+            known.get(key) != wished.get(key)
+            for key, known, wished in (
+                (CREATED_BY, there.annotations, stated.annotations),
+                (LABEL_TENANT, there.labels, stated.labels),
+            )
+        ):
+            self._remove(Remove(write.place, there.uid))
+        return False
 
     def _remove(self, write: Remove) -> None:
         self._settled.pop(write.place, None)

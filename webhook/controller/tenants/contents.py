@@ -15,6 +15,9 @@ from webhook.resources.meta import RawDocument, documents, items, mapping, read_
 from webhook.resources.names import CREATED_BY, LABEL_TENANT, OUR_LABELS
 
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([a-zA-Z]*))")
+# Longer ones are none that an API server takes; a large exponent would be a text of its size.
+_LONGEST_QUANTITY: Final = 64
+_LONGEST_EXPONENT: Final = len("e-99")
 _SUFFIXES: Final = {
     "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
     "k": Decimal("1e3"), "M": Decimal("1e6"), "G": Decimal("1e9"), "T": Decimal("1e12"),
@@ -64,8 +67,12 @@ def read_subjects(content: str) -> list[Any] | None:
 def spell_quantity(value: object) -> str:
     """One spelling for all that mean the same; what is no quantity stays."""
     text = str(value)
-    match = _QUANTITY.fullmatch(text)
-    if match is None or (match[3] or "") not in _SUFFIXES:
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
+    if (
+        match is None
+        or (match[3] or "") not in _SUFFIXES
+        or len(match[2] or "") > _LONGEST_EXPONENT
+    ):
         return text
     number = Decimal(match[1] + (match[2] or "")) * _SUFFIXES[match[3] or ""]
     return f"{number.normalize():f}"

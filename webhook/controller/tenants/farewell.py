@@ -88,7 +88,7 @@ class Farewell:
         found = ((name, namespaces.get(name)) for name in namespaces.find("uid", meta.uid))
         held = {name: namespace for name, namespace in found if namespace is not None}
         for name in sorted(list_staying(meta, held, system, delete=delete)):
-            seen = look_into(self._world.writer, meta.uid, name, isolated=False)
+            seen = look_into(self._world.writer, name, (), isolated=False)
             failed = [*withdraw(self._world.writer, seen), *seen.problems]
             left += [*(problem.message for problem in failed), *seen.people]
         if left:

@@ -4,11 +4,11 @@ When one is taken over or labelled anew, and when access is withdrawn: in betwee
 What was found is looked at again until it is gone. Must not judge it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.kinds import BINDING, NETWORK, Step
+from webhook.controller.tenants.kinds import BINDING, NETWORK, Place, Step
 from webhook.controller.tenants.observing import fetch_all
 from webhook.controller.tenants.others import Others, judge_others
 from webhook.controller.tenants.steps import (
@@ -65,7 +65,7 @@ class Inspection:
         found = set()
         for name in sorted(names):
             held = name in plan.held
-            seen = look_into(kube, tenant.uid, name, isolated=held and tenant.network.isolate)
+            seen = look_into(kube, name, plan.wished, isolated=held and tenant.network.isolate)
             failed = [*withdraw(kube, seen), *seen.problems]
             problems += failed
             if held:
@@ -86,8 +86,8 @@ def withdraw(kube: Kube, seen: Others) -> list[Problem]:
     return [*filter(None, map(Applier(kube).attempt, seen.strays))]
 
 
-def look_into(kube: Kube, uid: str, name: str, *, isolated: bool) -> Others:
-    """One namespace of the Tenant with this uid, as it is now."""
+def look_into(kube: Kube, name: str, wished: Collection[Place], *, isolated: bool) -> Others:
+    """One namespace of a Tenant that wishes these, as it is now."""
     # Of a member, a visit has its bounds as a whole.
     bounded = kube if kube.is_foreign else kube.for_at_most(_LOOK_S, _LOOK_BYTES)
     try:
@@ -96,7 +96,7 @@ def look_into(kube: Kube, uid: str, name: str, *, isolated: bool) -> Others:
     except KubeError as error:
         told = f"namespace {name!r}: what others have put there could not be looked at: {error}"
         return Others(problems=(Problem(Step.ACCESS, name, error.reason or "NotSeen", told),))
-    return judge_others(uid, name, bindings, policies)
+    return judge_others(name, wished, bindings, policies)
 
 
 def list_touched(plan: Plan) -> set[str]:

@@ -5,13 +5,13 @@ those; people with other roles are told, and so are NetworkPolicies beside an is
 judge what the Tenant has made itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from webhook.controller.tenants.kinds import BINDING, NETWORK, OUR_NAMES, Place, Step
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Problem, Remove
 from webhook.resources.meta import RawDocument, documents, mapping, read_meta
-from webhook.resources.names import CREATED_BY, POLICY
+from webhook.resources.names import POLICY, POLICY_READER
 from webhook.resources.profiles import PREFIX
 
 _SHOWN: Final = 3
@@ -27,27 +27,37 @@ class Others(NamedTuple):
 
 
 def judge_others(
-    uid: str, namespace: str, bindings: Iterable[RawDocument], policies: Iterable[RawDocument]
+    namespace: str,
+    wished: Collection[Place],
+    bindings: Iterable[RawDocument],
+    policies: Iterable[RawDocument],
 ) -> Others:
-    """`uid` is the Tenant's; `policies` are those of an isolated one."""
-    strays, people = [], []
+    """What is not wished there; `policies` are those of an isolated namespace.
+
+    What is called mca-* is nobody else's. Marks make no difference: anybody can write them.
+    """
+    strays: list[Remove] = []
+    people: list[str] = []
+    problems: list[Problem] = []
     for raw in bindings:
-        meta = read_meta(raw)
-        subjects = _list_people(raw, namespace)
-        if not subjects or meta.name == POLICY or _is_ours(uid, raw):
+        meta, subjects = read_meta(raw), _list_people(raw, namespace)
+        place, role = Place(BINDING, namespace, meta.name), _read_role(raw)
+        if place in wished or not subjects or (meta.name, role) == (POLICY, POLICY_READER):
             continue
-        place = Place(BINDING, namespace, meta.name)
-        if _read_role(raw).startswith(PREFIX):
+        if role.startswith(PREFIX) or meta.name.startswith(OUR_NAMES):
             strays.append(Remove(place, meta.uid))
         else:
             people.append(f"{_clip(place.shown)} ({', '.join(subjects)})")
-    problems = (_tell_policy(namespace, raw) for raw in policies if not _is_ours(uid, raw))
+    for raw in policies:
+        meta = read_meta(raw)
+        place = Place(NETWORK, namespace, meta.name)
+        if place in wished:
+            continue
+        if meta.name.startswith(OUR_NAMES):
+            strays.append(Remove(place, meta.uid))
+        else:
+            problems.append(_tell_policy(place))
     return Others(tuple(strays), tuple(people), tuple(problems))
-
-
-def _is_ours(uid: str, raw: RawDocument) -> bool:
-    meta = read_meta(raw)
-    return meta.annotations.get(CREATED_BY) == uid and meta.name.startswith(OUR_NAMES)
 
 
 def _read_role(raw: RawDocument) -> str:
@@ -66,11 +76,10 @@ def _list_people(raw: RawDocument, namespace: str) -> list[str]:
     return [*found[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
 
 
-def _tell_policy(namespace: str, raw: RawDocument) -> Problem:
-    place = Place(NETWORK, namespace, read_meta(raw).name)
+def _tell_policy(place: Place) -> Problem:
     return Problem(
         Step.NETWORK,
-        namespace,
+        place.namespace,
         OTHERS_LET_THROUGH,
         f"{_clip(place.shown)} is not MCA's and lets through what it lists: delete it; what is to "
         "pass goes into spec.network.allow",

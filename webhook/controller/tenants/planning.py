@@ -71,7 +71,8 @@ def plan_tenant(view: View) -> Plan:
         steps.append(_lack_addresses())
     writes = tuple(step for step in steps if not isinstance(step, Problem))
     problems = tuple(step for step in steps if isinstance(step, Problem))
-    return Plan(writes, problems, tuple(held), any(_comes_before(step, wished) for step in writes))
+    unfinished = any(_comes_before(step, wished) for step in writes)
+    return Plan(writes, problems, tuple(held), unfinished, frozenset(wished))
 
 
 def _comes_before(write: Write, wished: set[Place]) -> bool:

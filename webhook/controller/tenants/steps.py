@@ -70,13 +70,14 @@ class Note(NamedTuple):
 class Plan(NamedTuple):
     """What is to be written, in this order, and what cannot be.
 
-    `unfinished`: there is more to come, once these writes are seen.
+    `unfinished`: there is more to come, once these writes are seen. `wished`: what is to stand.
     """
 
     writes: tuple[Write, ...] = ()
     problems: tuple[Problem, ...] = ()
     held: tuple[str, ...] = ()
     unfinished: bool = False
+    wished: frozenset[Place] = frozenset()
 
 
 def judge_steps(

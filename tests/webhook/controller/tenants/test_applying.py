@@ -124,6 +124,19 @@ def test_a_name_that_somebody_else_has_is_left_to_them(ground: Ground) -> None:
         assert ground.apply(ours, vacant=True) is None
 
 
+@pytest.mark.parametrize("mark", ["applying", "another"])
+def test_what_only_bears_our_mark_makes_room(ground: Ground, mark: str) -> None:
+    """Others' fields would stay beside ours, and bound something else."""
+    quota = ground.place(QUOTA)
+    metadata = {"name": quota.name, "annotations": {CREATED_BY: mark}}
+    spec = {"hard": {"pods": "10"}, "scopes": ["Terminating"]}
+    ground.plane.create(quota.path.rpartition("/")[0], {"metadata": metadata, "spec": spec})
+    assert ground.apply(quota, vacant=True) is None
+    found = ground.read(quota)
+    assert found is not None
+    assert found["spec"] == {"hard": {"pods": "10"}}
+
+
 def test_fields_of_others_are_taken_over_or_named(ground: Ground) -> None:
     quota = ground.place(QUOTA)
     ground.apply(quota)

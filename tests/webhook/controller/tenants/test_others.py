@@ -5,40 +5,47 @@ from typing import Any
 import pytest
 
 from tests.webhook.controller.tenants.examples import UID
-from webhook.controller.tenants.kinds import BINDING, Place, Step
+from webhook.controller.tenants.kinds import BINDING, NETWORK, Place, Step
 from webhook.controller.tenants.others import Others, judge_others
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Remove
 from webhook.resources.meta import RawDocument
-from webhook.resources.names import CREATED_BY
+from webhook.resources.names import CREATED_BY, LABEL_TENANT
 
 BOB = {"kind": "User", "name": "bob"}
 OWN = {"kind": "ServiceAccount", "name": "app", "namespace": "a"}
 
 
-def bind(
-    role: str, *subjects: Any, name: str = "theirs", creator: str = "", kind: str = "ClusterRole"
-) -> RawDocument:
+def bind(role: str, *subjects: Any, name: str = "theirs", kind: str = "ClusterRole") -> RawDocument:
+    """With marks, which anybody can write."""
+    marks = {"labels": {LABEL_TENANT: "acme"}, "annotations": {CREATED_BY: UID}}
     return {
-        "metadata": {"name": name, "uid": "x", "annotations": {CREATED_BY: creator}},
+        "metadata": {"name": name, "uid": "x", **marks},
         "roleRef": {"kind": kind, "name": role},
         "subjects": list(subjects),
     }
 
 
-def judge(*bindings: RawDocument) -> Others:
-    return judge_others(UID, "a", bindings, ())
+def judge(*bindings: RawDocument, wished: tuple[Place, ...] = ()) -> Others:
+    return judge_others("a", wished, bindings, ())
 
 
-@pytest.mark.parametrize("name", ["theirs", "mca-theirs"])
-@pytest.mark.parametrize("creator", ["", "another"])
-def test_people_get_profiles_by_the_tenant_alone(name: str, creator: str) -> None:
-    found = judge(bind("mca-profile-standard", OWN, BOB, name=name, creator=creator))
-    assert found == Others(strays=(Remove(Place(BINDING, "a", name), "x"),))
+@pytest.mark.parametrize(
+    ("name", "role"), [("theirs", "mca-profile-standard"), ("mca-theirs", "edit")]
+)
+def test_people_get_profiles_and_what_has_our_name_by_the_tenant_alone(
+    name: str, role: str
+) -> None:
+    place = Place(BINDING, "a", name)
+    binding = bind(role, OWN, BOB, name=name)
+    assert judge(binding) == Others(strays=(Remove(place, "x"),))
+    assert judge(binding, wished=(place,)) == Others()
 
 
-def test_marks_alone_make_nothing_ours() -> None:
-    assert judge(bind("mca-profile-standard", BOB, creator=UID)).strays
-    assert judge(bind("mca-profile-standard", BOB, creator=UID, name="mca-x")) == Others()
+def test_readers_of_the_policy_are_not_the_tenants_affair() -> None:
+    group = {"kind": "Group", "name": "all"}
+    assert judge(bind("mca-policy-reader", group, name="mca-policy")) == Others()
+    assert judge(bind("edit", group, name="mca-policy")).strays
+    assert judge(bind("mca-policy-reader", group)).people
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,6 @@ def test_who_has_another_role_is_told(subject: Any) -> None:
         bind("edit", OWN),
         bind("mca-profile-standard", OWN),
         bind("edit"),
-        bind("mca-policy-reader", {"kind": "Group", "name": "all"}, name="mca-policy"),
     ],
 )
 def test_what_runs_there_is_the_namespaces_own_affair(raw: RawDocument) -> None:
@@ -74,9 +80,13 @@ def test_what_is_told_is_short() -> None:
 
 
 def test_policies_beside_an_isolation_let_something_through() -> None:
-    ours = {"metadata": {"name": "mca-dns", "annotations": {CREATED_BY: UID}}}
-    theirs = {"metadata": {"name": "open"}}
-    (problem,) = judge_others(UID, "a", (), (ours, theirs)).problems
+    dns, extra, theirs = (
+        {"metadata": {"name": name, "uid": "x", "annotations": {CREATED_BY: UID}}}
+        for name in ("mca-dns", "mca-extra", "open")
+    )
+    found = judge_others("a", {Place(NETWORK, "a", "mca-dns")}, (), (dns, extra, theirs))
+    assert found.strays == (Remove(Place(NETWORK, "a", "mca-extra"), "x"),)
+    (problem,) = found.problems
     assert (problem.step, problem.reason) == (Step.NETWORK, OTHERS_LET_THROUGH)
     assert problem.message.startswith("NetworkPolicy a/open is not MCA's")
     assert "spec.network.allow" in problem.message

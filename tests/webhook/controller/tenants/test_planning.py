@@ -72,7 +72,8 @@ def test_then_comes_all_that_is_in_it_access_last() -> None:
 
 
 def test_where_all_is_as_stated_nothing_is_written() -> None:
-    assert plan_with({}) == Plan((), (), ("acme-a",))
+    wished = frozenset(wish.place for wish in wishes(**FULL))
+    assert plan_with({}) == Plan((), (), ("acme-a",), wished=wished)
 
 
 def test_drift_is_repaired_by_one_write() -> None:

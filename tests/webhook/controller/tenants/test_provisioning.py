@@ -1,5 +1,7 @@
 """Tenants on a real API server, with the rights and guards that are installed."""
 
+from typing import Any
+
 import pytest
 
 from tests.webhook.controller.tenants.scene import SYSTEM, Controller, Home, Raw
@@ -128,10 +130,11 @@ def test_drift_is_repaired_and_others_fields_stay(home: Home) -> None:
     assert space["metadata"]["labels"]["other"] == "kept"
 
 
-def bind(role: str, *people: str) -> Raw:
+def bind(role: str, *people: str, **metadata: Any) -> Raw:
     subjects = [{"apiGroup": RBAC, "kind": "User", "name": name} for name in people]
     reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}
-    return {"metadata": {"name": f"others-{role}"}, "roleRef": reference, "subjects": subjects}
+    named = {"name": f"others-{role}", **metadata}
+    return {"metadata": named, "roleRef": reference, "subjects": subjects}
 
 
 def test_what_others_had_put_there_is_withdrawn_or_told(home: Home) -> None:
@@ -142,10 +145,19 @@ def test_what_others_had_put_there_is_withdrawn_or_told(home: Home) -> None:
     everything = {"metadata": {"name": "open"}, "spec": {"podSelector": {}, "egress": [{}]}}
     home.plane.create(NETWORK.path("legacy"), everything)
     path = make(home, "legacy")
+    tenant = home.get(f"{TENANTS_PATH}/legacy")
+    assert tenant is not None
+    # Marks can be forged by whoever has seen them elsewhere, names that are free here be taken.
+    marks = {"annotations": {CREATED_BY: tenant["metadata"]["uid"]}}
+    home.plane.create(BINDING.path("legacy"), bind("edit", "bob", name="mca-x", **marks))
+    hidden = {**everything, "metadata": {"name": "mca-open", **marks}}
+    home.plane.create(NETWORK.path("legacy"), hidden)
     home.merge(path, {"metadata": {"labels": {LABEL_TENANT: "legacy"}}})
     home.wait(lambda: home.fails("legacy", "Network").startswith("OthersLetThrough"))
     assert "legacy/open is not MCA's" in home.fails("legacy", "Network")
     assert home.get(BINDING.path("legacy", "others-mca-profile-elevated")) is None
+    assert home.get(BINDING.path("legacy", "mca-x")) is None
+    assert home.get(NETWORK.path("legacy", "mca-open")) is None
     access = home.conditions("legacy")["Access"]
     assert (access["status"], access["reason"]) == ("True", "OthersToo")
     assert "RoleBinding legacy/others-view (User bob)" in access["message"]
