@@ -48,6 +48,12 @@ def test_every_rule_is_listed_and_no_other() -> None:
     assert set(re.findall(f"`({rule})`", README)) == quoted_in_source(rule)
 
 
+def test_as_many_objects_are_installed_as_it_shows() -> None:
+    installed = (ROOT / "manifests" / "install.yaml").read_text()
+    count = len(re.findall(r"^kind:", installed, re.MULTILINE))
+    assert re.findall(r"^    trying (\d+) objects on ", README, re.MULTILINE) == [str(count)]
+
+
 def test_what_it_links_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links

@@ -143,7 +143,9 @@ class Adding:
         yield from describe_look(document)
         if self._wish.form == AUDIENCE:
             audience = find_audience(document)
-            yield from describe_trust(self._at_home.kube, self._there.kube, audience, self._prefix)
+            yield from describe_trust(
+                self._at_home.kube, self._there.kube, audience, self._prefix, self._system
+            )
         yield from describe_next(
             self._wish.name, self._wish.context, self._wish.tenant, self._account
         )

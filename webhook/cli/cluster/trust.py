@@ -10,20 +10,20 @@ import yaml
 
 from webhook.cli.install.versions import parse_version
 from webhook.kube import Kube, KubeError
-from webhook.resources.names import SYSTEM_NAMESPACE
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 # The first release that has the form without beta.
 _STABLE: Final = (1, 34)
 # MCA's own account probes the member by such a token.
 _RULE: Final = (
-    f'["{SYSTEM_NAMESPACE}", "NAMESPACE"].exists(n, '
-    'claims.sub.startsWith("system:serviceaccount:" + n + ":"))'
+    '["{}", "NAMESPACE"].exists(n, claims.sub.startsWith("system:serviceaccount:" + n + ":"))'
 )
 
 
-def describe_trust(home: Kube, member: Kube, audience: str, prefix: str) -> Iterator[str]:
-    """The file for --authentication-config, and what it needs."""
+def describe_trust(
+    home: Kube, member: Kube, audience: str, prefix: str, system: str
+) -> Iterator[str]:
+    """The file for --authentication-config, and what it needs; `system` is MCA's own at home."""
     try:
         issuer = str(home.request("GET", _DISCOVERY).document.get("issuer") or "")
     except KubeError:
@@ -51,4 +51,4 @@ def describe_trust(home: Kube, member: Kube, audience: str, prefix: str) -> Iter
     yield "Whoever runs pods at home where no boundary is enforced can have such a token, too: give"
     yield "rights to single accounts, no groups, or let in MCA and one tenant alone by this in jwt:"
     yield "  claimValidationRules:"
-    yield f"  - expression: '{_RULE}'"
+    yield f"  - expression: '{_RULE.format(system)}'"
