@@ -44,7 +44,8 @@ class Listing:
             try:
                 return self._fetch(continuation)
             except KubeError as error:
-                if error.reason != TOO_LONG:
+                # One object alone can be too long for who allows less than an API server stores.
+                if error.reason != TOO_LONG or self._limit == 1:
                     raise
                 self._limit = max(1, self._limit // _FEWER)
 

@@ -104,7 +104,8 @@ class Reflector(Generic[T]):
 
     def _survive(self, error: KubeError, version: str) -> str:
         """From where to go on; after a pause."""
-        if error.status == _GONE or (version and error.reason in ("Expired", "Gone")):
+        # A list that expires before its last page has failed: begun anew at once it would again.
+        if version and (error.status == _GONE or error.reason in ("Expired", "Gone")):
             log_event("info", "watch_expired", resource=self._collection.resource)
             self._stopped.wait(_JITTER.uniform(0.0, _PAUSES_S[0]))
             return ""

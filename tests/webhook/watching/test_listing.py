@@ -6,6 +6,7 @@ from itertools import chain
 import pytest
 
 from tests.controlplane import ControlPlane
+from webhook.answers import TOO_LONG
 from webhook.kube import Kube, KubeError, RawDocument, open_kubeconfig
 from webhook.watching.listing import Listing
 
@@ -69,6 +70,14 @@ def test_an_object_that_is_more_than_a_page_alone(control_plane: ControlPlane, k
     path = fill(control_plane, "listing-one", 1, 5 * LETTERS, 1)
     pages = list_pages(Listing(kube, path, NO_ROOT, first=3, page_bytes=LETTERS))
     assert [*chain(*pages)] == ["m00", "m01", "m02"]
+
+
+def test_who_allows_less_than_one_object_is_told(control_plane: ControlPlane, kube: Kube) -> None:
+    path = fill(control_plane, "listing-less", 1, 5 * LETTERS)
+    sparing = kube.for_at_most(20, LETTERS)
+    with pytest.raises(KubeError) as told:
+        list_pages(Listing(sparing, path, NO_ROOT, first=2, page_bytes=LETTERS))
+    assert told.value.reason == TOO_LONG
 
 
 def test_other_failures_are_told(kube: Kube) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.controlplane import ControlPlane
-from webhook.kube import Kube, RawDocument, open_kubeconfig
+from tests.scripted_server import Connection, ScriptedServer
+from webhook.kube import Kube, RawDocument, open_kubeconfig, open_server
 from webhook.watching.collection import Collection
 from webhook.watching.reflector import Reflector
 from webhook.watching.store import Store
@@ -199,6 +200,33 @@ def test_lists_do_not_follow_each_other_where_the_watch_is_refused(
     # 0.2 s, 0.4 s, 0.8 s, 1.6 s, or a half of each
     assert 3 <= len(found.tally.lists) <= 6, found.tally.lists
     kube.close()
+
+
+def test_lists_that_expire_before_their_end_do_not_follow_each_other(follow: Open) -> None:
+    """An API server whose history is shorter than the list takes."""
+    begun: list[float] = []
+
+    def forget_history(connection: Connection) -> None:
+        while (request := connection.read_request()) is not None:
+            if b"continue=" in request.target:
+                status, answer = 410, {"kind": "Status", "code": 410, "reason": "Expired"}
+            else:
+                begun.append(time.monotonic())
+                meta = {"resourceVersion": "1", "continue": "x"}
+                status, answer = 200, {"items": [], "metadata": meta}
+            body = json.dumps(answer).encode()
+            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.send(head.encode() + body)
+
+    with ScriptedServer(forget_history) as server:
+        kube = open_server(server.url, server.authority.pem, token="t")
+        found = follow(kube, Collection(path_of("w"), read_text))
+        wait_for(lambda: len(begun) == 5)
+        # 0.2 s, 0.4 s, 0.8 s and 1.6 s, or a half of each
+        assert begun[-1] - begun[0] > 1.4
+        assert found.tally.failures >= 4
+        found.reflector.stop()
+        kube.close()
 
 
 def test_a_server_that_was_away_is_caught_up_with(
