@@ -32,7 +32,7 @@ demo: venv servers ## the main job, told as a story on two real clusters
 test: lint binaries ## everything: format, lint, types, layout, unit, integration, coverage
 	@mkdir -p .coverage-data && rm -f .coverage-data/*
 	@echo "== tests, with coverage of the processes they start" >&2
-	$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadscope --max-worker-restart 2
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

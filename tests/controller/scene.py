@@ -43,11 +43,15 @@ LEFT_OUT = frozenset(
 GUARDS = frozenset({"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"})
 
 
-def poll(ask: Callable[[], T | None], timeout_s: float = 20.0, told: str = "it did not come") -> T:
+def poll(
+    ask: Callable[[], T | None],
+    timeout_s: float = 20.0,
+    told: str | Callable[[], object] = "it did not come",
+) -> T:
     """What is found as soon as there is something."""
     deadline = time.monotonic() + timeout_s
     while not (found := ask()):
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, told() if callable(told) else told
         time.sleep(0.01)
     return found
 

@@ -64,18 +64,18 @@ def change(scene: BrokerScene, path: str, body: Any) -> None:
 
 def test_calls_follow_routes_clusters_and_tenants(scene: BrokerScene) -> None:
     sidecar = start(scene, "web-0")
-    poll(lambda: served_by(sidecar) == "home", told=served_by(sidecar))
+    poll(lambda: served_by(sidecar) == "home", told=lambda: served_by(sidecar))
     route = route_of(SPACE, "west", CLUSTER)
     route["spec"]["match"] = [{"groups": [""], "resources": ["configmaps"]}]
     scene.home.apply(route)
-    poll(lambda: served_by(sidecar) == "west", told=served_by(sidecar))
+    poll(lambda: served_by(sidecar) == "west", told=lambda: served_by(sidecar))
     path = f"/apis/mca.io/v1alpha1/namespaces/{SPACE}/routes/west"
     taken = []
     for wanted in ("home", "west") * 4:
         resources = ["secrets"] if wanted == "home" else ["configmaps"]
         change(scene, path, {"spec": {"match": [{"groups": [""], "resources": resources}]}})
         begun = time.monotonic()
-        poll(lambda: served_by(sidecar) == wanted, told=served_by(sidecar))  # noqa: B023
+        poll(lambda: served_by(sidecar) == wanted, told=lambda: served_by(sidecar))  # noqa: B023
         taken.append(time.monotonic() - begun)
     assert min(taken) < 1, taken  # what holds one up each time is ours, not the machine's
     # Who is not the tenant's cluster any more gets no call, and no call falls home.
@@ -101,7 +101,7 @@ def test_no_route_keeps_from_a_sidecar_what_was_taken_away(scene: BrokerScene) -
         scene.home.apply(route)
     last = f"/apis/mca.io/v1alpha1/namespaces/{SPACE}/routes/wide-5"
     poll(lambda: scene.home.condition(last, "Accepted").get("reason") == "TooLarge")
-    poll(lambda: not refusal(sidecar), told=refusal(sidecar))
+    poll(lambda: not refusal(sidecar), told=lambda: refusal(sidecar))
     tenant = f"/apis/mca.io/v1alpha1/tenants/{TENANT}"
     change(scene, tenant, {"spec": {"permissions": []}})
     poll(lambda: refusal(sidecar))

@@ -440,9 +440,9 @@ def test_the_examples_and_how_they_are_shown(plane: ControlPlane) -> None:
     assert shown[1].split()[:4] == ["acme", "enforce", "enforced", '["eu-1"]']
     shown = plane.kubectl("get", "mrt", "-n", "team-a").stdout.splitlines()
     assert shown[0].split() == ["NAME", "PRIORITY", "CLUSTER", "ACCEPTED", "REASON", "AGE"]
-    assert shown[1].split()[:3] == ["dev", "100", "eu-1"]
+    assert shown[1].split()[:3] == ["config", "100", "eu-1"]
     everything = plane.kubectl("get", "mca", "-A").stdout
-    for name in ("cluster.mca.io/eu-1", "tenant.mca.io/acme", "route.mca.io/dev"):
+    for name in ("cluster.mca.io/eu-1", "tenant.mca.io/acme", "route.mca.io/config"):
         assert name in everything
     plane.kubectl("delete", *files)
 

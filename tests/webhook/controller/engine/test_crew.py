@@ -23,6 +23,7 @@ class Scene:
         self.done: list[str] = []
         self.registry = CollectorRegistry()
         self.leading = True
+        self.asked_in_vain = 0
 
         def work(key: str) -> float | None:
             self.done.append(key)
@@ -30,8 +31,19 @@ class Scene:
 
         keys = part.pop("keys", lambda change: (change.key,))
         made = Part("p", work, follows=(Follow(self.store, keys),), **part)
-        self.crew = Crew(made, EngineTally(self.registry), lambda: self.leading)
+        self.crew = Crew(made, EngineTally(self.registry), self.leads)
         self.crew.start()
+
+    def leads(self) -> bool:
+        self.asked_in_vain += not self.leading
+        return self.leading
+
+    def wait_until_held_back(self) -> None:
+        """Until a worker has taken a key and may not do it."""
+        deadline = time.monotonic() + 10
+        while not self.asked_in_vain:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
     def wait(self, done: list[str]) -> None:
         deadline = time.monotonic() + 10
@@ -96,7 +108,7 @@ def test_who_does_not_lead_does_nothing(set_up: SetUp) -> None:
     scene.store.put("a", "1")
     scene.leading = False
     scene.crew.lead()  # and is told too late that it leads no more
-    threading.Event().wait(0.05)
+    scene.wait_until_held_back()
     assert scene.done == []
     scene.leading = True
     scene.crew.lead()
@@ -108,7 +120,7 @@ def test_what_comes_while_the_lead_has_lapsed_for_a_moment_is_not_lost(set_up: S
     scene.crew.lead()
     scene.leading = False
     scene.store.put("a", "1")
-    threading.Event().wait(0.05)  # a worker has taken it, and may not do it
+    scene.wait_until_held_back()
     assert scene.done == []
     scene.leading = True
     scene.wait(["a"])
