@@ -15,6 +15,8 @@ RawDocument = dict[str, Any]
 
 # A KubeError's reason: the answer holds more bytes than was allowed.
 TOO_LONG: Final = "TooLong"
+# The same: a list has more objects than was allowed.
+TOO_MANY: Final = "TooMany"
 _PIECE_BYTES: Final = 64 << 10
 
 

@@ -30,6 +30,8 @@ from webhook.answers import (
     read_failure,
 )
 
+# A KubeError's reason: nothing was sent.
+NOT_LEADING: Final = "NotLeading"
 MERGE_PATCH: Final = "application/merge-patch+json"
 _NO_QUERY: Final[Mapping[str, str]] = {}
 _JSON: Final = "application/json"
@@ -91,7 +93,7 @@ class Kube:
         self._may_write: Callable[[], bool] | None = None
         self._is_foreign = False
         self._until: float | None = None
-        self._allowance: list[int] | None = None  # of a visit: what is left for its answers
+        self._allowances: tuple[list[int], ...] = ()  # what is left for answers, by each bound
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -118,10 +120,13 @@ class Kube:
         return self._is_foreign
 
     def for_at_most(self, seconds: float, answers_bytes: int) -> "Kube":
-        """The same; what all calls may take together, each no more than what is left of it."""
-        restricted = copy.copy(self)
-        restricted._until = time.monotonic() + seconds
-        restricted._allowance = [answers_bytes]
+        """The same; what all calls may take together, each no more than what is left of it.
+
+        What bounds it already goes on to do so.
+        """
+        restricted, until = copy.copy(self), time.monotonic() + seconds
+        restricted._until = until if self._until is None else min(until, self._until)
+        restricted._allowances = (*self._allowances, [answers_bytes])
         return restricted
 
     def writing_while(self, allowed: Callable[[], bool]) -> "Kube":
@@ -190,12 +195,13 @@ class Kube:
 
     def _read(self, response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
         """All of it; bounded where who answers, or wrote what is asked for, may mean harm."""
-        bounds = [*(self._allowance or ()), *([_FOREIGN_BYTES] if self._is_foreign else ())]
+        bounds = [left for (left,) in self._allowances]
+        bounds += [_FOREIGN_BYTES] if self._is_foreign else []
         if not bounds:
             return response.data
         content = read_bounded(response, min(bounds), time.monotonic() + timeout_s, self.server)
-        if self._allowance is not None:
-            self._allowance[0] -= len(content)
+        for allowance in self._allowances:
+            allowance[0] -= len(content)
         return content
 
     def _send(
@@ -211,7 +217,7 @@ class Kube:
             # A name with ? or / in it would turn one call into another.
             raise KubeError(0, "", f"{path!r} is not the path of an API")
         if self._may_write is not None and method != "GET" and not self._may_write():
-            raise KubeError(0, "NotLeading", f"{self.server}: another replica leads")
+            raise KubeError(0, NOT_LEADING, f"{self.server}: another replica leads")
         sent = {"User-Agent": "mca", **headers, **self._show_credential()}
         pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         try:

@@ -32,6 +32,8 @@ ISOLATED: Final = "isolated"
 TENANT_UID: Final = "mca.io/tenant-uid"
 # By which Tenant an object was made, or a namespace.
 CREATED_BY: Final = "mca.io/created-by"
+# On what is made on a member: the uid of the home whose it is.
+LABEL_HOME: Final = "mca.io/home"
 REVISION: Final = "mca.io/revision"
 FINALIZER: Final = "mca.io/tenant"
 POD_SECURITY: Final = "pod-security.kubernetes.io/enforce"

@@ -19,7 +19,6 @@ from webhook.cli.cluster.home_objects import (
 from webhook.cli.cluster.identity import (
     ACCESS_NAMESPACE,
     AUDIENCE,
-    LABEL_HOME,
     SECRET,
     Home,
     name_account,
@@ -40,7 +39,7 @@ from webhook.cli.stored import find_document, list_documents
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import parse_cluster
 from webhook.resources.meta import Invalid
-from webhook.resources.names import CLUSTERS_PATH, object_path
+from webhook.resources.names import CLUSTERS_PATH, LABEL_HOME, object_path
 
 _LOOPBACK: Final = ("https://127.", "https://localhost", "https://[::1]")
 

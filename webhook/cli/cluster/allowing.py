@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from webhook.admission.names import LABEL_BOUNDARY, LABEL_INJECTION
 from webhook.cli.arguments import tell
 from webhook.cli.cluster.guards import find_guards
-from webhook.cli.cluster.identity import LABEL_HOME, USER_PREFIX, Home, name_user
+from webhook.cli.cluster.identity import USER_PREFIX, Home, name_user
 from webhook.cli.cluster.member import MEMBER_UID, find_uid
 from webhook.cli.cluster.member_objects import (
     build_grant,
@@ -22,7 +22,13 @@ from webhook.cli.stored import find_document
 from webhook.kube import Kube, RawDocument
 from webhook.resources.clusters import Cluster, SecretRef, TokenRequest, parse_cluster
 from webhook.resources.meta import Invalid, Meta, read_meta
-from webhook.resources.names import LABEL_TENANT, NAMESPACES_PATH, POD_SECURITY, object_path
+from webhook.resources.names import (
+    LABEL_HOME,
+    LABEL_TENANT,
+    NAMESPACES_PATH,
+    POD_SECURITY,
+    object_path,
+)
 from webhook.resources.tenants import Tenant, parse_tenant
 
 _RESERVED: Final = ("default", "mca-access")

@@ -11,7 +11,6 @@ from typing import Final
 
 from webhook.admission.names import LABEL_BOUNDARY
 from webhook.cli.arguments import tell
-from webhook.cli.cluster.identity import LABEL_HOME
 from webhook.cli.cluster.steps import StepError
 from webhook.cli.install.course import Course, InstallError
 from webhook.cli.install.objects_there import list_metadata
@@ -22,7 +21,7 @@ from webhook.guards.reading import UnreadableError, read_guard_settings
 from webhook.guards.settings import DEFAULT_ADMIN_GROUPS, GuardSettings
 from webhook.install.settings import InstallSettings, list_problems
 from webhook.kube import Kube
-from webhook.resources.names import CONTROLLER
+from webhook.resources.names import CONTROLLER, LABEL_HOME
 
 _POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 _ROLE_BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/rolebindings"

@@ -15,7 +15,6 @@ SECRET: Final = "secret"  # noqa: S105 - the name of a form
 FORMS: Final = (TOKEN_REQUEST, AUDIENCE, SECRET)
 # Of what is made at home; on a member it is the other, and its value is the home's uid.
 LABEL_CLUSTER: Final = "mca.io/cluster"
-LABEL_HOME: Final = "mca.io/home"
 USER_PREFIX: Final = "mca.io/user-prefix"
 RBAC: Final = "rbac.authorization.k8s.io"
 

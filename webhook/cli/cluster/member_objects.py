@@ -6,18 +6,11 @@ Must not talk to a cluster.
 
 from typing import Final
 
-from webhook.cli.cluster.identity import (
-    ACCESS_NAMESPACE,
-    LABEL_HOME,
-    RBAC,
-    Home,
-    build_object,
-    build_rule,
-)
+from webhook.cli.cluster.identity import ACCESS_NAMESPACE, RBAC, Home, build_object, build_rule
 from webhook.enforcement.guarded import REGISTRATION
 from webhook.kube import RawDocument
 from webhook.resources.meta import Meta
-from webhook.resources.names import LABEL_TENANT, TENANT_UID
+from webhook.resources.names import LABEL_HOME, LABEL_TENANT, TENANT_UID
 from webhook.resources.profiles import ELEVATED, STANDARD, build_roles
 
 _ADMISSION: Final = "admissionregistration.k8s.io"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_CLUSTER, LABEL_HOME, name_secret
+from webhook.cli.cluster.identity import ACCESS_NAMESPACE, LABEL_CLUSTER, name_secret
 from webhook.cli.cluster.member import MEMBER_UID, find_uid
 from webhook.cli.cluster.steps import StepError, Steps, find_path
 from webhook.cli.install.objects_there import list_metadata
@@ -18,6 +18,7 @@ from webhook.resources.meta import read_meta
 from webhook.resources.names import (
     API_VERSION,
     CLUSTERS_PATH,
+    LABEL_HOME,
     NAMESPACES_PATH,
     TENANTS_PATH,
     object_path,

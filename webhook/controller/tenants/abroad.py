@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from sidecar.log import log_event
+from webhook.answers import TOO_MANY
 from webhook.controller.engine.world import World
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.ending import Leave, list_staying
@@ -17,11 +19,12 @@ from webhook.controller.tenants.isolation import Address, Surroundings, find_add
 from webhook.controller.tenants.kinds import Step
 from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.namespaces import Seen
-from webhook.controller.tenants.observing import fetch_api, fetch_namespaces, fetch_objects
+from webhook.controller.tenants.observing import fetch_api, fetch_namespaces
 from webhook.controller.tenants.planning import View, plan_tenant
 from webhook.controller.tenants.rests import VISIT_BYTES, VISIT_S, Rests
+from webhook.controller.tenants.sight import Sight, look_for_objects
 from webhook.controller.tenants.steps import Problem
-from webhook.kube import MERGE_PATCH, Kube, KubeError
+from webhook.kube import MERGE_PATCH, NOT_LEADING, Kube, KubeError
 from webhook.resources.claims import judge_claim
 from webhook.resources.clusters import READY
 from webhook.resources.conditions import read_conditions
@@ -94,6 +97,8 @@ class Abroad(NamedTuple):
             finally:
                 kube.close()
         except KubeError as error:
+            if error.reason == NOT_LEADING:
+                raise
             found = [Problem(Step.NAMESPACES, "", error.reason or "Unreachable", str(error), True)]
         return [problem._replace(message=f"{name}: {problem.message}") for problem in found]
 
@@ -109,28 +114,34 @@ class Abroad(NamedTuple):
         api: tuple[Address, ...] = (*([address] if address else []), *fetch_api(kube))
         problems: list[Problem] = []
         for _ in range(_ROUNDS):
-            plan = plan_tenant(self._look(kube, tenant, api, applier))
-            problems = applier.run(plan)
-            problems += self.inspection.attend(name, kube, tenant, plan, told=told).problems
+            view, unseen = self._look(kube, tenant, api, applier)
+            plan = plan_tenant(view)
+            problems = [*applier.run(plan), *unseen]
+            others = self.inspection.attend(name, kube, tenant, view.namespaces, plan, told=told)
+            problems += others.problems
             if not plan.writes:
                 break
         return problems
 
-    def _look(self, kube: Kube, tenant: Tenant, api: tuple[Address, ...], applier: Applier) -> View:
+    def _look(
+        self, kube: Kube, tenant: Tenant, api: tuple[Address, ...], applier: Applier
+    ) -> tuple[View, list[Problem]]:
         found = fetch_namespaces(kube, tenant.name, tenant.namespaces.names)
         namespaces = {
             name: Seen(meta, judge_claim(meta, {tenant.name: tenant}))
             for name, meta in found.items()
         }
-        return View(
+        sight = look_for_objects(kube, tenant.meta, namespaces)
+        view = View(
             tenant,
             namespaces,
-            fetch_objects(kube, tenant.name),
+            sight.objects,
             Surroundings(api, SYSTEM_NAMESPACE),
             self.servers(tenant),
             *applier.recall(namespaces.keys()),
             home=False,
         )
+        return view, _tell_unseen(sight)
 
 
 def _work(work: Callable[[Kube], list[Problem]], kube: Kube) -> list[Problem]:
@@ -140,8 +151,14 @@ def _work(work: Callable[[Kube], list[Problem]], kube: Kube) -> list[Problem]:
     except KubeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever reading such an answer raises
-        told = f"{kube.server}: it answers what cannot be read ({locate_fault(error)})"
+        fault = locate_fault(error)
+        log_event("error", "member_answer_unreadable", server=kube.server, problem=fault)
+        told = f"{kube.server}: it answers what cannot be read ({fault})"
         raise KubeError(0, "OddAnswer", told) from None
+
+
+def _tell_unseen(sight: Sight) -> list[Problem]:
+    return [Problem(Step.NAMESPACES, "", TOO_MANY, told, True) for told in sight.unseen]
 
 
 def choose_members(tenant: Tenant) -> list[str]:

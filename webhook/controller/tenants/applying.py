@@ -16,7 +16,7 @@ from webhook.controller.tenants.namespaces import describe_namespace
 from webhook.controller.tenants.planning import not_ours
 from webhook.controller.tenants.refusals import explain_failure
 from webhook.controller.tenants.steps import Apply, Create, Plan, Problem, Remove, Write
-from webhook.kube import Kube, KubeError, RawDocument
+from webhook.kube import NOT_LEADING, Kube, KubeError, RawDocument
 from webhook.resources.meta import read_meta
 from webhook.resources.names import CREATED_BY, LABEL_TENANT, NAMESPACES_PATH
 
@@ -24,7 +24,6 @@ from webhook.resources.names import CREATED_BY, LABEL_TENANT, NAMESPACES_PATH
 _BORROWED_S: Final = 600.0
 # Access first, then all else; the last only looks.
 _ROUNDS: Final = 3
-_NOT_LEADING: Final = "NotLeading"
 
 
 class Memory(NamedTuple):
@@ -80,7 +79,7 @@ class Applier:
                 case Remove():
                     self._remove(write)
         except KubeError as error:
-            if error.reason == _NOT_LEADING:
+            if error.reason == NOT_LEADING:
                 raise
             return explain_failure(write.place, error, abroad=self._kube.is_foreign)
         return None

@@ -13,20 +13,21 @@ from webhook.controller.engine.world import Kept, World
 from webhook.controller.tenants.abroad import Abroad, read_note
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.ending import Leave, list_staying
+from webhook.controller.tenants.finalizer import release
 from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
 from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.steps import READY, shorten
-from webhook.controller.tenants.telling import KIND, Teller, read_held
-from webhook.kube import MERGE_PATCH, KubeError
+from webhook.controller.tenants.telling import Teller, read_held
+from webhook.controller.tenants.visits import Visits
+from webhook.kube import KubeError
 from webhook.resources.conditions import Condition
 from webhook.resources.meta import Invalid, Meta, RawDocument, mapping
-from webhook.resources.names import FINALIZER, object_path
+from webhook.resources.names import FINALIZER
 from webhook.resources.tenants import Tenant
 
 # What it waits for wakes it, at home; the longer it lasts, the less often it is looked at.
 _SHORTEST_S: Final = 10.0
 _LONGEST_S: Final = 300.0
-_NOT_FOUND: Final = 404
 
 
 class Farewell:
@@ -38,13 +39,13 @@ class Farewell:
         applier: Applier,
         teller: Teller,
         abroad: Abroad,
-        inspection: Inspection,
+        memories: tuple[Inspection, Visits],
     ) -> None:
         self._world = world
         self._applier = applier
         self._teller = teller
         self._abroad = abroad
-        self._inspection = inspection
+        self._memories = memories
         self._swept: set[str] = set()  # by uid: what others put there is looked at once
 
     def attend(self, kept: Kept[Tenant | Invalid]) -> float | None:
@@ -60,9 +61,10 @@ class Farewell:
         waits, problems = self._applier.take_back(partial(self._plan, meta, delete=delete))
         abroad = self._abroad.leave(meta, read_note(meta), delete=delete)
         if not waits and not problems and not abroad:
-            self._release(meta)
+            release(self._world.writer, meta)
             self._swept.discard(meta.uid)
-            self._inspection.forget(meta.uid)
+            for memory in self._memories:
+                memory.forget(meta.uid)
             self._applier.forget(read_held(kept))
             return None
         told = [problem.message for problem in (*problems, *abroad)]
@@ -74,6 +76,10 @@ class Farewell:
             if problem.passing:
                 raise KubeError(0, problem.reason, problem.message)
         return choose_wait(kept.document, time.time())
+
+    def begin_term(self) -> None:
+        """Others have worked meanwhile."""
+        self._swept.clear()
 
     def _plan(self, meta: Meta, *, delete: bool) -> Leave:
         world = self._world
@@ -93,21 +99,6 @@ class Farewell:
             left += [*(problem.message for problem in failed), *seen.people]
         if left:
             self._teller.warn(meta, "AccessLeft", f"others still have access: {shorten(left)}")
-
-    def _release(self, meta: Meta) -> None:
-        patch = {
-            "metadata": {
-                "uid": meta.uid,
-                "resourceVersion": meta.resource_version,
-                "finalizers": [name for name in meta.finalizers if name != FINALIZER],
-            }
-        }
-        path = object_path(KIND, meta.name)
-        try:
-            self._world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
-        except KubeError as error:
-            if error.status != _NOT_FOUND:
-                raise
 
 
 def choose_wait(document: RawDocument, now: float) -> float:

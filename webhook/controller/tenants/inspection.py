@@ -1,14 +1,19 @@
 """Owns when namespaces of Tenants are looked into for what others have put there, at any cluster.
 
 When one is taken over or labelled anew, and when access is withdrawn: in between the guards hold.
-What was found is looked at again until it is gone. Must not judge it.
+What was found is looked at again until it is gone. All of them are looked into a while after a term
+of leading begins, and then each hour, a few at a time: whoever led before may have ended between a
+write and the look. Must not judge what is found.
 """
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.kinds import BINDING, NETWORK, Place, Step
+from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import fetch_all
 from webhook.controller.tenants.others import Others, judge_others
 from webhook.controller.tenants.steps import (
@@ -22,63 +27,102 @@ from webhook.controller.tenants.steps import (
 )
 from webhook.kube import Kube, KubeError
 from webhook.resources.conditions import read_conditions
+from webhook.resources.names import TENANT_UID
 from webhook.resources.tenants import Tenant
 
 # Of one namespace: others write what is read here.
 _LOOK_S: Final = 20.0
 _LOOK_BYTES: Final = 8 << 20
 _PAGE: Final = 50
+# All namespaces of all Tenants would else be looked into at the start, beside all else there is.
+FIRST_S: Final = 60.0
+_SPREAD_S: Final = 540
+AGAIN_S: Final = 3600.0
+TURN: Final = 20
+_NEXT_S: Final = 1.0
 
 
 class Report(NamedTuple):
-    """What is not as the Tenant states, and who has access beside it."""
+    """What is not as the Tenant states, who has access beside it, when to look again."""
 
-    problems: tuple[Problem, ...] = ()
-    people: tuple[str, ...] = ()
+    problems: tuple[Problem, ...]
+    people: tuple[str, ...]
+    again_s: float
+
+
+@dataclass(slots=True)
+class _Course:
+    """Of one Tenant at one cluster: namespaces to look into, those where something was found."""
+
+    due: float
+    waiting: set[str] = field(default_factory=set)
+    found: set[str] = field(default_factory=set)
 
 
 class Inspection:
-    """Remembers by cluster and Tenant in which namespaces something was found."""
+    """Calls for one Tenant come one at a time."""
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], frozenset[str]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._courses: dict[tuple[str, str], _Course] = {}
 
     def attend(
         self,
         where: str,
         kube: Kube,
         tenant: Tenant,
+        namespaces: Mapping[str, Seen],
         plan: Plan,
         *,
         told: bool,
     ) -> Report:
         """After a plan was done. `told`: the status has it that there was something."""
-        key = (where, tenant.uid)
-        known = self._found.get(key)
-        if known is None:
-            known = frozenset(plan.held) if told else frozenset()
-        names = known | list_touched(plan)
-        if not names:
-            return Report()
+        course = self._find_course(where, tenant.uid, told=told)
+        now, held = self._clock(), set(plan.held)
+        if now >= course.due:
+            course.waiting, course.due = set(held), now + AGAIN_S
+        course.waiting &= held
+        names = course.found | list_touched(plan) | set(sorted(course.waiting)[:TURN])
+        course.waiting -= names
+        course.found = set()
         problems: list[Problem] = []
         people: list[str] = []
-        found = set()
-        for name in sorted(names):
-            held = name in plan.held
-            seen = look_into(kube, name, plan.wished, isolated=held and tenant.network.isolate)
+        for name in sorted(names - _list_passed_on(tenant, namespaces)):
+            isolated = name in held and tenant.network.isolate
+            seen = look_into(kube, name, plan.wished, isolated=isolated)
             failed = [*withdraw(kube, seen), *seen.problems]
             problems += failed
-            if held:
-                people += seen.people
-            if failed or (held and seen.people):
-                found.add(name)
-        self._found[key] = frozenset(found)
-        return Report(tuple(problems), tuple(people))
+            people += seen.people if name in held else ()
+            if failed or (name in held and seen.people):
+                course.found.add(name)
+        again_s = _NEXT_S if course.waiting else course.due - now
+        return Report(tuple(problems), tuple(people), again_s)
+
+    def _find_course(self, where: str, uid: str, *, told: bool) -> _Course:
+        course = self._courses.get((where, uid))
+        if course is None:
+            now = self._clock()
+            course = _Course(now if told else now + FIRST_S + hash(uid) % _SPREAD_S)
+            self._courses[where, uid] = course
+        return course
 
     def forget(self, uid: str) -> None:
         """A Tenant that is gone."""
-        for key in [key for key in list(self._found) if key[1] == uid]:
-            self._found.pop(key, None)
+        for key in [key for key in list(self._courses) if key[1] == uid]:
+            self._courses.pop(key, None)
+
+    def begin_term(self) -> None:
+        """Others have worked meanwhile: what they found is in the status."""
+        self._courses.clear()
+
+
+def _list_passed_on(tenant: Tenant, namespaces: Mapping[str, Seen]) -> set[str]:
+    """What stands in another Tenant's namespace is that one's affair."""
+    return {
+        name
+        for name, seen in namespaces.items()
+        if seen.meta.annotations.get(TENANT_UID, tenant.uid) != tenant.uid
+    }
 
 
 def withdraw(kube: Kube, seen: Others) -> list[Problem]:
@@ -96,7 +140,7 @@ def look_into(kube: Kube, name: str, wished: Collection[Place], *, isolated: boo
     except KubeError as error:
         told = f"namespace {name!r}: what others have put there could not be looked at: {error}"
         return Others(problems=(Problem(Step.ACCESS, name, error.reason or "NotSeen", told),))
-    return judge_others(name, wished, bindings, policies)
+    return judge_others(name, wished, bindings, policies, at_home=not kube.is_foreign)
 
 
 def list_touched(plan: Plan) -> set[str]:

@@ -5,10 +5,12 @@ One that waits for something to end is looked at again and again. Must not write
 
 from typing import Final
 
+from webhook.answers import TOO_MANY
 from webhook.controller.tenants.ending import Leave, list_staying, plan_leave
 from webhook.controller.tenants.kinds import BINDING, KINDS
-from webhook.controller.tenants.observing import fetch_namespaces, fetch_objects
-from webhook.kube import Kube
+from webhook.controller.tenants.observing import fetch_namespaces
+from webhook.controller.tenants.sight import Sight, fetch_objects, look_for_objects
+from webhook.kube import Kube, KubeError
 from webhook.resources.meta import Meta
 
 _OTHER_KINDS: Final = tuple(kind for kind in KINDS if kind != BINDING)
@@ -26,18 +28,30 @@ def look_at_leave(
 ) -> Leave:
     """Access first: what else there is, is asked only where all of that is gone."""
     namespaces = fetch_namespaces(kube, tenant.name, claimed)
-    bindings = fetch_objects(kube, tenant.name, (BINDING,))
+    sight = look_for_objects(kube, tenant, namespaces, (BINDING,))
     access = plan_leave(
-        tenant, namespaces, bindings, delete=False, system_namespace=system_namespace
+        tenant, namespaces, sight.objects, delete=False, system_namespace=system_namespace
     )
     if access.waits or not delete:
-        return access
+        return _end(access, sight)
     lent = list_staying(tenant, namespaces, system_namespace, delete=True)
-    within = tuple(lent) if len(lent) <= _FEW else None
-    return plan_leave(
-        tenant,
-        namespaces,
-        fetch_objects(kube, tenant.name, _OTHER_KINDS, within) if lent else {},
-        delete=True,
-        system_namespace=system_namespace,
+    rest = _look_for_rest(kube, tenant, lent)
+    leave = plan_leave(
+        tenant, namespaces, rest.objects, delete=True, system_namespace=system_namespace
     )
+    return _end(leave, Sight(rest.objects, (*sight.unseen, *rest.unseen)))
+
+
+def _look_for_rest(kube: Kube, tenant: Meta, lent: frozenset[str]) -> Sight:
+    if not lent:
+        return Sight({})
+    if len(lent) <= _FEW:
+        return Sight(fetch_objects(kube, tenant.name, _OTHER_KINDS, tuple(lent)))
+    return look_for_objects(kube, tenant, lent, _OTHER_KINDS)
+
+
+def _end(leave: Leave, sight: Sight) -> Leave:
+    """KubeError: what is known of is gone, but not all could be looked through."""
+    if sight.unseen and not leave.waits:
+        raise KubeError(0, TOO_MANY, "; ".join(sight.unseen))
+    return leave

@@ -4,9 +4,10 @@ Of an object only who made it and what it says is kept, and for objects that say
 Must not judge what is seen.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
+from webhook.answers import TOO_MANY
 from webhook.controller.tenants.contents import render_content
 from webhook.controller.tenants.isolation import Address
 from webhook.controller.tenants.kinds import KINDS, SELECTOR, Kind, Place
@@ -22,12 +23,12 @@ from webhook.resources.meta import (
 )
 from webhook.resources.names import CREATED_BY, LABEL_TENANT, NAMESPACES_PATH
 from webhook.watching.collection import Collection
+from webhook.watching.listing import FIRST_PAGE, Listing
 from webhook.watching.store import Store
 
 # The API server itself keeps it, under this name.
 API_NAME: Final = "kubernetes"
 API_PATH: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
-_PAGE: Final = 500
 # Anybody may write a longer one, which is nobody's.
 _LONGEST_UID: Final = 64
 _MOST_OF_MEMBERS: Final = 5_000
@@ -83,24 +84,6 @@ class Objects:
         return seen
 
 
-def fetch_objects(
-    kube: Kube,
-    tenant: str,
-    kinds: Iterable[Kind] = KINDS,
-    within: tuple[str, ...] | None = None,
-) -> dict[Place, Found]:
-    """A tenant's, as they are now; `within` these namespaces only."""
-    selector, seen = {"labelSelector": f"{LABEL_TENANT}={tenant}"}, {}
-    for kind in kinds:
-        keep = keep_object(kind)
-        paths = [kind.collection] if within is None else [kind.path(name) for name in within]
-        for path in paths:
-            for raw in fetch_all(kube, path, selector):
-                meta = read_meta(raw)
-                seen[Place(kind, meta.namespace, meta.name)] = keep(raw)
-    return seen
-
-
 def fetch_namespaces(kube: Kube, tenant: str, names: tuple[str, ...]) -> dict[str, Meta]:
     """Those with a tenant's label, and others by name, as they are now."""
     query = {"labelSelector": f"{LABEL_TENANT}={tenant}"}
@@ -123,22 +106,26 @@ def _fetch_namespace(kube: Kube, name: str) -> Meta | None:
 
 
 def fetch_all(
-    kube: Kube, path: str, selector: Mapping[str, str] | None = None, page: int = _PAGE
+    kube: Kube, path: str, selector: Mapping[str, str] | None = None, page: int = FIRST_PAGE
 ) -> Iterator[RawDocument]:
-    """A member may answer without end: of one, no more is taken than a Tenant ever has there."""
-    query: dict[str, Any] = {**(selector or {}), "limit": str(page)}
+    """One page at a time, as others say how large what they write is.
+
+    A member may answer without end: of one, no more is taken than a Tenant ever has there.
+    """
+    listing, rest = Listing(kube, path, selector or {}, page), ""
     left = _MOST_OF_MEMBERS
     while True:
-        answer = kube.request("GET", path, query=query).document
+        answer = listing.fetch(rest)
         found = documents(answer.get("items"))
         left -= max(len(found), 1)
         if kube.is_foreign and left < 0:
             told = f"{kube.server}: it lists more than {_MOST_OF_MEMBERS} objects of one tenant"
-            raise KubeError(0, "TooMany", told)
+            raise KubeError(0, TOO_MANY, told)
         yield from found
-        query["continue"] = mapping(answer.get("metadata")).get("continue")
-        if not query["continue"]:
+        rest = mapping(answer.get("metadata")).get("continue") or ""
+        if not rest:
             return
+        del answer, found  # before there is another
 
 
 def list_addresses(raw: RawDocument) -> tuple[Address, ...]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from webhook.controller.tenants.kinds import BINDING, NETWORK, OUR_NAMES, Place, Step
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Problem, Remove
 from webhook.resources.meta import RawDocument, documents, mapping, read_meta
-from webhook.resources.names import POLICY, POLICY_READER
+from webhook.resources.names import LABEL_HOME, POLICY, POLICY_READER
 from webhook.resources.profiles import PREFIX
 
 _SHOWN: Final = 3
@@ -31,10 +31,13 @@ def judge_others(
     wished: Collection[Place],
     bindings: Iterable[RawDocument],
     policies: Iterable[RawDocument],
+    *,
+    at_home: bool,
 ) -> Others:
     """What is not wished there; `policies` are those of an isolated namespace.
 
-    What is called mca-* is nobody else's. Marks make no difference: anybody can write them.
+    What is called mca-* is nobody else's. Marks make no difference: anybody can write them. On
+    members admins let people in by `mca cluster allow` and by hand, as they like.
     """
     strays: list[Remove] = []
     people: list[str] = []
@@ -44,9 +47,11 @@ def judge_others(
         place, role = Place(BINDING, namespace, meta.name), _read_role(raw)
         if place in wished or not subjects or (meta.name, role) == (POLICY, POLICY_READER):
             continue
+        if not at_home and LABEL_HOME in meta.labels:
+            continue
         if role.startswith(PREFIX) or meta.name.startswith(OUR_NAMES):
             strays.append(Remove(place, meta.uid))
-        else:
+        elif at_home:
             people.append(f"{_clip(place.shown)} ({', '.join(subjects)})")
     for raw in policies:
         meta = read_meta(raw)

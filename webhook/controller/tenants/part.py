@@ -3,6 +3,7 @@
 Must not plan, nor judge whose a namespace is.
 """
 
+from functools import partial
 from typing import Final
 
 from webhook.controller.compiling.tenant_verdict import judge_tenant
@@ -12,6 +13,7 @@ from webhook.controller.members.part import open_access
 from webhook.controller.tenants.abroad import HOME, Abroad, choose_members
 from webhook.controller.tenants.applying import Applier
 from webhook.controller.tenants.farewell import Farewell
+from webhook.controller.tenants.finalizer import sign
 from webhook.controller.tenants.following import Following, list_holders
 from webhook.controller.tenants.inspection import Inspection, was_told
 from webhook.controller.tenants.isolation import Address, Surroundings, find_address
@@ -28,13 +30,14 @@ from webhook.controller.tenants.steps import (
     judge_steps,
     note_people,
 )
-from webhook.controller.tenants.telling import KIND, Teller, read_held
+from webhook.controller.tenants.telling import Teller, read_held
+from webhook.controller.tenants.visits import Visits
 from webhook.controller.tenants.wishes import list_names, list_steps
-from webhook.kube import MERGE_PATCH, KubeError
+from webhook.kube import KubeError
 from webhook.resources.claims import judge_claim
 from webhook.resources.clusters import Cluster
 from webhook.resources.meta import Invalid, Meta
-from webhook.resources.names import FINALIZER, LABEL_TENANT, object_path
+from webhook.resources.names import LABEL_TENANT
 from webhook.resources.tenants import Tenant
 from webhook.watching.collection import Key
 
@@ -65,11 +68,12 @@ class Provisioning:
         self._applier = Applier(world.writer)
         self._teller = Teller(world.writer, world.events)
         self._inspection = Inspection()
+        self._rests, self._visits = Rests(), Visits()
         self._abroad = Abroad(
-            world, open_access(world).open, self._list_servers, Rests(), self._inspection
+            world, open_access(world).open, self._list_servers, self._rests, self._inspection
         )
         self._farewell = Farewell(
-            world, self._applier, self._teller, self._abroad, self._inspection
+            world, self._applier, self._teller, self._abroad, (self._inspection, self._visits)
         )
 
     def part(self) -> Part:
@@ -84,7 +88,12 @@ class Provisioning:
             ),
             workers=_WORKERS,
             group=lambda key: key,
+            begin_term=self._begin_term,
         )
+
+    def _begin_term(self) -> None:
+        for memory in (self._inspection, self._visits, self._rests, self._farewell):
+            memory.begin_term()
 
     def reconcile(self, key: Key) -> float | None:
         """Bring one Tenant to what it states; what is wrong with it stands in its status."""
@@ -101,16 +110,22 @@ class Provisioning:
         return self._provision(kept, kept.value)
 
     def _provision(self, kept: Kept[Tenant | Invalid], tenant: Tenant) -> float | None:
-        self._sign(tenant.meta)
+        sign(self._world.writer, tenant.meta)
         view = self._look(tenant)
         plan = plan_tenant(view)
         self._applier.forget(read_held(kept) - view.namespaces.keys())
         problems, told = self._applier.run(plan), was_told(kept.document)
-        others = self._inspection.attend(HOME, self._world.writer, tenant, plan, told=told)
+        others = self._inspection.attend(
+            HOME, self._world.writer, tenant, view.namespaces, plan, told=told
+        )
         if plan.unfinished and not problems:
             return _NEXT_S  # what was written is seen sooner; until then there is nothing to tell
         problems += others.problems
-        abroad = self._abroad.attend(tenant, told=told)
+        abroad, visit_s = self._visits.attend(
+            tenant.uid,
+            (tenant.meta.generation, view.servers),
+            partial(self._abroad.attend, tenant, told=told),
+        )
         generation = tenant.meta.generation
         notes = {}
         if names := list_names(tenant, view.servers):
@@ -125,20 +140,11 @@ class Provisioning:
         ]
         conditions.append(judge_ready(conditions, generation))
         self._teller.tell(kept, conditions, plan.held)
-        return _choose_pause(problems, abroad, tenant, seen=bool(others.people))
-
-    def _sign(self, meta: Meta) -> None:
-        """Before anything is made, so that nothing is left behind."""
-        if FINALIZER not in meta.finalizers:
-            patch = {
-                "metadata": {
-                    "uid": meta.uid,
-                    "resourceVersion": meta.resource_version,
-                    "finalizers": [*meta.finalizers, FINALIZER],
-                }
-            }
-            path = object_path(KIND, meta.name)
-            self._world.writer.request("PATCH", path, patch, content_type=MERGE_PATCH)
+        _ask_again(problems)
+        usual = _LOOK_AGAIN_S if problems or abroad else _MEMBERS_S
+        if not (problems or abroad or tenant.on_members or others.people):
+            return others.again_s
+        return min(usual, others.again_s, visit_s or usual)
 
     def _look(self, tenant: Tenant) -> View:
         namespaces = self._world.namespaces
@@ -183,13 +189,8 @@ class Provisioning:
         return {name: kept.value for name, kept in found if kept is not None}
 
 
-def _choose_pause(
-    problems: list[Problem], abroad: list[Problem], tenant: Tenant, *, seen: bool
-) -> float | None:
-    """When to look again; KubeError where that is soon, and later each time."""
+def _ask_again(problems: list[Problem]) -> None:
+    """KubeError where that is soon, and later each time."""
     for problem in problems:
         if problem.passing:
             raise KubeError(0, problem.reason, problem.message)
-    if problems or abroad:
-        return _LOOK_AGAIN_S
-    return _MEMBERS_S if tenant.on_members or seen else None

@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhook.kube import KubeError
+from webhook.answers import TOO_LONG, TOO_MANY
+from webhook.kube import NOT_LEADING, KubeError
 
 # What all calls of one visit may take together.
 VISIT_S: Final = 20.0
-# 5,000 objects are 2 to 5 MB; several visits are under way at once.
-VISIT_BYTES: Final = 8 << 20
+# 5,000 objects are 2 to 5 MB; several visits are under way at once, and keep a page of it each.
+VISIT_BYTES: Final = 16 << 20
 # More than what there is to do takes a member that answers.
 SLOW_S: Final = 10.0
 FIRST_S: Final = 30.0
 LONGEST_S: Final = 300.0
+# Reasons that are no silence: others' objects there are too much, or it is we who must not go on.
+_ANSWERED: Final = (TOO_LONG, TOO_MANY, NOT_LEADING)
 
 
 @dataclass(slots=True)
@@ -58,7 +61,8 @@ class Rests:
         try:
             yield
         except KubeError as error:
-            if error.status:
+            quick = self.clock() - began <= SLOW_S
+            if error.status or (quick and error.reason in _ANSWERED):
                 self._end(name)
             else:
                 self._fail(name)
@@ -67,6 +71,11 @@ class Rests:
             self._fail(name)
         else:
             self._end(name)
+
+    def begin_term(self) -> None:
+        """Others have worked meanwhile."""
+        with self._lock:
+            self._rests.clear()
 
     def forget(self, name: str) -> None:
         """Of a member that is none any more."""

@@ -9,7 +9,7 @@ from webhook.controller.tenants.kinds import BINDING, NETWORK, Place, Step
 from webhook.controller.tenants.others import Others, judge_others
 from webhook.controller.tenants.steps import OTHERS_LET_THROUGH, Remove
 from webhook.resources.meta import RawDocument
-from webhook.resources.names import CREATED_BY, LABEL_TENANT
+from webhook.resources.names import CREATED_BY, LABEL_HOME, LABEL_TENANT
 
 BOB = {"kind": "User", "name": "bob"}
 OWN = {"kind": "ServiceAccount", "name": "app", "namespace": "a"}
@@ -26,7 +26,7 @@ def bind(role: str, *subjects: Any, name: str = "theirs", kind: str = "ClusterRo
 
 
 def judge(*bindings: RawDocument, wished: tuple[Place, ...] = ()) -> Others:
-    return judge_others("a", wished, bindings, ())
+    return judge_others("a", wished, bindings, (), at_home=True)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,22 @@ def test_policies_beside_an_isolation_let_something_through() -> None:
         {"metadata": {"name": name, "uid": "x", "annotations": {CREATED_BY: UID}}}
         for name in ("mca-dns", "mca-extra", "open")
     )
-    found = judge_others("a", {Place(NETWORK, "a", "mca-dns")}, (), (dns, extra, theirs))
+    found = judge_others(
+        "a", {Place(NETWORK, "a", "mca-dns")}, (), (dns, extra, theirs), at_home=True
+    )
     assert found.strays == (Remove(Place(NETWORK, "a", "mca-extra"), "x"),)
     (problem,) = found.problems
     assert (problem.step, problem.reason) == (Step.NETWORK, OTHERS_LET_THROUGH)
     assert problem.message.startswith("NetworkPolicy a/open is not MCA's")
     assert "spec.network.allow" in problem.message
+
+
+def test_on_members_admins_let_people_in_as_they_like() -> None:
+    """`mca cluster allow` does it for them, and says of what it makes whose home it is for."""
+    profile = bind("mca-profile-standard", BOB)
+    allowed = bind("mca-profile-standard", BOB, name="home-0123-x")
+    allowed["metadata"]["labels"] = {LABEL_HOME: "uid"}
+    bindings = (profile, allowed, bind("edit", BOB))
+    found = judge_others("a", (), bindings, (), at_home=False)
+    assert found == Others(strays=(Remove(Place(BINDING, "a", "theirs"), "x"),))
+    assert len(judge(*bindings).strays) == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from webhook.controller.tenants.rests import FIRST_S, LONGEST_S, SLOW_S, VISIT_S, Rests
-from webhook.kube import KubeError
+from webhook.kube import NOT_LEADING, KubeError
 
 
 class Clock:
@@ -98,3 +98,13 @@ def test_of_a_member_that_is_gone_nothing_is_remembered(rests: Rests) -> None:
     rests.forget("eu")
     assert is_let_in(rests)
     rests.forget("never-heard-of")
+
+
+def test_who_does_not_lead_says_nothing_of_the_member(rests: Rests) -> None:
+    with pytest.raises(KubeError), rests.watch("eu"):
+        raise KubeError(0, NOT_LEADING, "another replica leads")
+    assert is_let_in(rests)
+    fail(rests)
+    assert not is_let_in(rests)
+    rests.begin_term()
+    assert is_let_in(rests)
