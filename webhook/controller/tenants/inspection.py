@@ -7,12 +7,12 @@ write and the look. Must not judge what is found.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from webhook.controller.tenants.applying import Applier
-from webhook.controller.tenants.kinds import BINDING, NETWORK, Place, Step
+from webhook.controller.tenants.kinds import BINDING, NETWORK, Kind, Place, Step
 from webhook.controller.tenants.namespaces import Seen
 from webhook.controller.tenants.observing import fetch_all
 from webhook.controller.tenants.others import Others, judge_others
@@ -25,15 +25,16 @@ from webhook.controller.tenants.steps import (
     Remove,
     Write,
 )
-from webhook.kube import Kube, KubeError
+from webhook.kube import Kube, KubeError, RawDocument
 from webhook.resources.conditions import read_conditions
 from webhook.resources.names import TENANT_UID
 from webhook.resources.tenants import Tenant
 
-# Of one namespace: others write what is read here.
+# Of one namespace: others write what is read here. No more than a page is held at a time.
 _LOOK_S: Final = 20.0
-_LOOK_BYTES: Final = 8 << 20
+_LOOK_BYTES: Final = 256 << 20
 _PAGE: Final = 50
+_UNSEEN: Final = "namespace {!r}: not all that others have put there could be looked at"
 # All namespaces of all Tenants would else be looked into at the start, beside all else there is.
 FIRST_S: Final = 60.0
 _SPREAD_S: Final = 540
@@ -131,16 +132,27 @@ def withdraw(kube: Kube, seen: Others) -> list[Problem]:
 
 
 def look_into(kube: Kube, name: str, wished: Collection[Place], *, isolated: bool) -> Others:
-    """One namespace of a Tenant that wishes these, as it is now."""
+    """One namespace of a Tenant that wishes these, as it is now.
+
+    Page by page: what was seen before it was too much counts all the same.
+    """
     # Of a member, a visit has its bounds as a whole.
     bounded = kube if kube.is_foreign else kube.for_at_most(_LOOK_S, _LOOK_BYTES)
-    try:
-        bindings = list(fetch_all(bounded, BINDING.path(name), page=_PAGE))
-        policies = list(fetch_all(bounded, NETWORK.path(name), page=_PAGE)) if isolated else []
-    except KubeError as error:
-        told = f"namespace {name!r}: what others have put there could not be looked at: {error}"
-        return Others(problems=(Problem(Step.ACCESS, name, error.reason or "NotSeen", told),))
-    return judge_others(name, wished, bindings, policies, at_home=not kube.is_foreign)
+    failures: list[KubeError] = []
+
+    def fetch(kind: Kind) -> Iterator[RawDocument]:
+        try:
+            yield from fetch_all(bounded, kind.path(name), page=_PAGE)
+        except KubeError as error:
+            failures.append(error)
+
+    policies = fetch(NETWORK) if isolated else ()
+    seen = judge_others(name, wished, fetch(BINDING), policies, at_home=not kube.is_foreign)
+    told = (
+        Problem(Step.ACCESS, name, error.reason or "NotSeen", f"{_UNSEEN.format(name)}: {error}")
+        for error in failures[:1]
+    )
+    return seen._replace(problems=(*seen.problems, *told))
 
 
 def list_touched(plan: Plan) -> set[str]:

@@ -160,5 +160,31 @@ def test_what_cannot_be_looked_at_is_told() -> None:
         inspection, tenant = Inspection(), make_tenant(namespaces={"names": ["a"]})
         for plan in (Plan((TAKEN,), held=("a",)), Plan(held=("a",))):
             (problem,) = inspection.attend("eu", kube, tenant, {}, plan, told=False).problems
-            assert "could not be looked at" in problem.message
+            assert "could be looked at" in problem.message
+        kube.close()
+
+
+def test_what_was_seen_until_it_is_too_much_is_withdrawn() -> None:
+    """Whoever writes there may have filled it."""
+    stray = {**BINDING_OF_BOB, "roleRef": {"kind": "ClusterRole", "name": "mca-profile-standard"}}
+    first = json.dumps({"metadata": {"continue": "more"}, "items": [stray]}).encode()
+    taken: list[bytes] = []
+
+    def run(connection: Connection) -> None:
+        while (request := connection.read_request()) is not None:
+            if request.method == b"DELETE":
+                taken.append(request.target)
+            content = b"{}" if request.method == b"DELETE" else first
+            if b"continue" in request.target:
+                connection.send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+                continue
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content))
+            connection.send(content)
+
+    with ScriptedServer(run) as server:
+        kube = open_server(server.url, server.authority.pem)
+        tenant, plan = make_tenant(namespaces={"names": ["a"]}), Plan((TAKEN,), held=("a",))
+        (problem,) = Inspection().attend("eu", kube, tenant, {}, plan, told=False).problems
+        assert "not all that others have put there could be looked at" in problem.message
+        assert [target.rpartition(b"/")[2] for target in taken] == [b"theirs"]
         kube.close()
