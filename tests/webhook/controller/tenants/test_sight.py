@@ -120,4 +120,4 @@ def test_at_home_one_page_is_in_memory_at_a_time(member: ControlPlane) -> None:
         kube.close()
     assert len(sight.objects) == LARGE + 2
     assert all(len(found.content) < 1_000 for found in sight.objects.values())
-    assert peak < 80 << 20, f"{peak >> 20} MiB"
+    assert peak < 36 << 20, f"{peak >> 20} MiB"
