@@ -134,7 +134,8 @@ def _judge_guards(ground: Ground, name: str, kinds: str) -> Verdict | None:
         False,
         MEMBER_NOT_ENFORCED,
         f"the Cluster {name!r} has no guards of MCA, and an enforced namespace may not have "
-        f"{kinds} there: match other kinds, or ask an admin to run mca cluster add",
+        f"{kinds} there: match other kinds, or ask an admin to run mca cluster add again with "
+        "--sidecar-image and --control-image",
     )
 
 

@@ -25,7 +25,7 @@ def admin(**route: Any) -> list[dict[str, Any]]:
         ({"clusters": ["stored"], "boundary": "none"}, "PartlyAccepted", "mca.io/boundary"),
         ({"routes": admin(cluster="eu-9")}, "PartlyAccepted", "route dev: the Tenant 'acme' may"),
         ({"clusters": ["eu-1"], "routes": admin(match=[make_match("pods")])},
-         "PartlyAccepted", "has no guards of MCA"),
+         "PartlyAccepted", "mca cluster add again with --sidecar-image and --control-image"),
         ({"clusters": ["eu-1"], "boundary": "none", "routes": admin(match=[make_match("pods")])},
          "Accepted", ""),
     ],
