@@ -83,6 +83,11 @@ class Policies:
             wrote |= self._put(self.bindings, meta, build_binding(namespace))
         return self.status.tell(namespace, compiled.routes) or (_LOOK_AGAIN_S if wrote else None)
 
+    def begin_term(self) -> None:
+        """Others have led since: what went meanwhile this one never heard of."""
+        for memory in (self.maps, self.bindings, self.shelf, self.status, self.restorations):
+            memory.begin_term()
+
     def _compile(self, meta: Meta, routes: list[Route | Outline | Invalid]) -> Compiled:
         claim, broker = self.holdings.judge(meta), self.authority.find()
         if claim.tenant is None:
@@ -179,6 +184,7 @@ def build_parts(world: World) -> list[Part]:
         ),
         workers=world.settings.workers,
         group=concerns.group,
+        begin_term=work.begin_term,
         expand=concerns.expand,
     )
     return [part, *authority.parts]

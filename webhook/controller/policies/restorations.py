@@ -27,6 +27,10 @@ class Restorations:
         self._told[namespace] = (now, 0)
         return untold + 1
 
+    def begin_term(self) -> None:
+        """What was told is of another term."""
+        self._told.clear()
+
     def forget(self, namespace: str) -> None:
         """The namespace is gone."""
         self._told.pop(namespace, None)

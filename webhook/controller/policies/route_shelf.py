@@ -89,6 +89,10 @@ class RouteShelf:
         self._read[namespace] = read
         return [read.get(value.name, value) for value in values]
 
+    def begin_term(self) -> None:
+        """What was read again is of another term; the store goes on."""
+        self._read.clear()
+
     def forget(self, namespace: str) -> None:
         """What was read again for it."""
         self._read.pop(namespace, None)

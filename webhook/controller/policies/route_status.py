@@ -39,6 +39,11 @@ class RouteStatus:
         # Onto which version: until the watch tells of another, it need not be said again.
         self._applied: dict[Key, tuple[str, Condition]] = {}
 
+    def begin_term(self) -> None:
+        """What was said is of another term."""
+        self._said.clear()
+        self._applied.clear()
+
     def concerns(self, change: Change[KeptRoute]) -> bool:
         """Whether a change of a Route is more than what was written here."""
         key, old, new = change

@@ -22,3 +22,10 @@ def test_what_is_gone_is_forgotten() -> None:
     restorations.count("a")
     restorations.forget("a")
     assert restorations.count("a") == 1
+
+
+def test_a_new_term_begins_anew() -> None:
+    restorations = Restorations(lambda: 0.0)
+    restorations.count("a")
+    restorations.begin_term()
+    assert restorations.count("a") == 1

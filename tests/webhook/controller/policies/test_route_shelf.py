@@ -1,15 +1,17 @@
 """What is remembered of Routes, and which of those that were not kept whole are read again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scripted_server import ScriptedServer, answer_all
 from tests.webhook.controller.policies.lands import Land
 from tests.webhook.resources.objects import make_condition, make_match, make_route
 from webhook.controller.compiling.room import MAX_ROUTES
 from webhook.controller.policies.route_shelf import KeptRoute, RouteShelf
-from webhook.kube import KubeError
+from webhook.kube import KubeError, open_server
 from webhook.resources.meta import Invalid, Meta
 from webhook.resources.routes import Outline, Route, Size
 
@@ -112,3 +114,21 @@ def test_one_that_comes_to_count_is_asked_for(land: Land) -> None:
     put(land.shelf, "s", priority=1)
     with pytest.raises(KubeError):
         land.shelf.list_routes("team-a")
+
+
+def test_a_new_term_reads_again(tmp_path: Path) -> None:
+    """What was read is let go of: Routes went meanwhile of which nothing was heard."""
+    content = json.dumps(make_route("s", priority=1)).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content)
+    with ScriptedServer(answer_all(head + content)) as server:
+        kube = open_server(server.url, server.authority.pem, token="t")
+        shelf = Land(tmp_path, kube).shelf
+        flood(shelf)
+        put(shelf, "s", priority=1)
+        for _ in range(2):
+            shelf.list_routes("team-a")
+        assert len(server.requests) == 1
+        shelf.begin_term()
+        shelf.list_routes("team-a")
+        assert len(server.requests) == 2
+        kube.close()

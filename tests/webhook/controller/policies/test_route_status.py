@@ -158,3 +158,11 @@ def test_a_server_that_fails_ends_the_turn(scene: Scene) -> None:
     scene.codes.clear()
     scene.tell("r")
     assert scene.names[-1] == "r"
+
+
+def test_a_new_term_says_what_another_leader_may_not_have_said(scene: Scene) -> None:
+    scene.routes("r")
+    scene.tell("r")
+    scene.status.begin_term()
+    scene.tell("r")
+    assert scene.names == ["r"] * 2
