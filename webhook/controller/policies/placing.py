@@ -69,6 +69,11 @@ class Places:
             return ()
         return (namespace,)
 
+    def begin_term(self) -> None:
+        """What was put there by another leader is nobody else's writing."""
+        self._written.clear()
+        self._wanted.clear()
+
     def has(self, namespace: str) -> bool:
         """Whether there is one of ours."""
         stored = self._store.get(f"{namespace}/{POLICY}")

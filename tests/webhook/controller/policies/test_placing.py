@@ -218,3 +218,22 @@ def test_a_binding_to_another_role_is_replaced(control_plane: ControlPlane) -> N
     found = control_plane.request("GET", f"{path}/mca-policy").json()
     assert found["roleRef"]["name"] == "mca-policy-reader"
     kube.close()
+
+
+def test_what_another_leader_wrote_is_nobody_elses(lay: Lay) -> None:
+    ground = lay("place-term")
+    ground.follow()
+    ground.put("{}")
+    ground.wait_seen()
+    ground.meddle({"data": {"snapshot.v1.json": "[]"}})
+    ground.wait(lambda: ground.unsettled)
+    ground.places.begin_term()
+    assert ground.put("{}") == ("updated", ())
+
+
+def test_a_new_term_looks_at_what_there_is(lay: Lay) -> None:
+    ground = lay("place-anew")
+    ground.put("{}")
+    ground.plane.request("DELETE", ground.path)  # before any watch saw it
+    ground.places.begin_term()
+    assert ground.put("{}") == ("created", ())
