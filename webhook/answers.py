@@ -4,16 +4,19 @@ Must not call anybody, nor know what is asked for. Must not put more of an answe
 its first words.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 import urllib3
 
+from webhook.foreign_json import parse_foreign
+
 RawDocument = dict[str, Any]
 
-# A KubeError's reason: the answer holds more bytes than was allowed.
+# A KubeError's reason: a watch has sent what cannot be read, and would again from there.
+UNREADABLE: Final = "Unreadable"
+# The same: the answer holds more bytes than was allowed.
 TOO_LONG: Final = "TooLong"
 # The same: a list has more objects than was allowed.
 TOO_MANY: Final = "TooMany"
@@ -50,8 +53,8 @@ def read_bounded(response: urllib3.BaseHTTPResponse, most: int, until: float, se
 
 def parse_document(content: bytes) -> RawDocument | None:
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):  # the latter for what is nested without end
+        document = parse_foreign(content)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
@@ -74,7 +77,9 @@ def _read_details(details: object) -> RawDocument:
     """With a list of objects for its causes: who answers may be anybody."""
     if not isinstance(details, dict):
         return {}
-    causes = details.get("causes")
+    if "causes" not in details:
+        return details
+    causes = details["causes"]
     known = causes if isinstance(causes, list) else []
     return {**details, "causes": [cause for cause in known if isinstance(cause, dict)]}
 
@@ -86,7 +91,7 @@ def read_events(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[Raw
         for line in lines:
             event = parse_document(line)
             if event is None or not isinstance(event.get("object"), dict):
-                raise KubeError(0, "", f"{server}: the watch sent what is no event")
+                raise KubeError(0, UNREADABLE, f"{server}: the watch sent what is no event")
             if event.get("type") == "ERROR":
                 raise read_failure(int(event["object"].get("code") or 0), event["object"], b"")
             yield event

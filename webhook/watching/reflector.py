@@ -10,6 +10,7 @@ import time
 from typing import Final, Generic, Protocol, TypeVar
 
 from sidecar.log import log_event
+from webhook.answers import UNREADABLE
 from webhook.kube import Kube, KubeError, RawDocument
 from webhook.serving.faults import locate_fault
 from webhook.watching.collection import Collection, Key, key_of
@@ -115,6 +116,8 @@ class Reflector(Generic[T]):
             return ""
         self._complain(str(error))
         self._stopped.wait(self._pause.take())
+        if error.reason == UNREADABLE:  # it would come again
+            return ""
         # An API server that was set back to a backup does not know the version.
         return version if error.status in _ASK_AGAIN else ""
 

@@ -1,5 +1,6 @@
 """A store that follows a real API server: through pages, changes, refusals, breaks and expiry."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -161,6 +162,40 @@ def test_an_object_that_cannot_be_read_hides_no_other(
     wait_for(lambda: found.store.items() == [("watch-odd/a", 1), ("watch-odd/d", 2)])
 
 
+def put_odd(plane: ControlPlane, namespace: str, name: str, fields: bytes) -> None:
+    """One with fields of a manager that the API server keeps as they are sent."""
+    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+    meta = {"name": name, "managedFields": [{**entry, "fieldsV1": "?"}]}
+    body = json.dumps({"metadata": meta, "data": {"text": name}}).encode()
+    answer = plane.request("POST", path_of(namespace), body.replace(b'"?"', fields))
+    assert answer.status == 201, answer.body
+
+
+def test_what_anybody_may_put_into_an_object_hides_nothing(
+    control_plane: ControlPlane, kube: Kube, follow: Open
+) -> None:
+    """Not even the object itself: by lists and by watches."""
+    nested = b'{"f:a":' * 1_500 + b"{}" + b"}" * 1_500
+    very = b'{"f:a":' * 9_000 + b"{}" + b"}" * 9_000
+    long = b'{"f:a":{"f:b":' + b"1" * 5_000 + b"}}"
+    no_text = b'{"f:\xff":{}}'
+    found = [nested, very, long, no_text]
+    control_plane.create_namespace("watch-managed")
+    for number, fields in enumerate(found):
+        put_odd(control_plane, "watch-managed", f"a{number}", fields)
+    put(control_plane, "watch-managed", "b", "b")
+    following = follow(kube, Collection(path_of("watch-managed"), read_text))
+    assert following.store.wait(20)
+    expected = {f"a{number}" for number in range(len(found))} | {"b"}
+    assert {text for _, text in following.store.items()} == expected
+    for number, fields in enumerate(found):
+        put_odd(control_plane, "watch-managed", f"c{number}", fields)
+        expected |= {f"c{number}"}
+    put(control_plane, "watch-managed", "d", "d")
+    wait_for(lambda: {text for _, text in following.store.items()} == expected | {"d"})
+    assert following.tally.failures == 0
+
+
 def test_a_kind_that_is_not_there(kube: Kube, follow: Open) -> None:
     """Where it may be absent that is a list without objects, elsewhere none."""
     path = "/apis/absent.example/v1/things"
@@ -202,31 +237,55 @@ def test_lists_do_not_follow_each_other_where_the_watch_is_refused(
     kube.close()
 
 
+@contextlib.contextmanager
+def answering(answer: Callable[[bytes], tuple[int, Any]]) -> Iterator[Kube]:
+    """An API server that a script stands for: by the target of a call, status and answer."""
+
+    def converse(connection: Connection) -> None:
+        while (request := connection.read_request()) is not None:
+            status, document = answer(request.target)
+            body = json.dumps(document).encode() + b"\n"
+            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.send(head.encode() + body)
+
+    with ScriptedServer(converse) as server:
+        kube = open_server(server.url, server.authority.pem, token="t")
+        yield kube
+        kube.close()
+
+
 def test_lists_that_expire_before_their_end_do_not_follow_each_other(follow: Open) -> None:
     """An API server whose history is shorter than the list takes."""
     begun: list[float] = []
 
-    def forget_history(connection: Connection) -> None:
-        while (request := connection.read_request()) is not None:
-            if b"continue=" in request.target:
-                status, answer = 410, {"kind": "Status", "code": 410, "reason": "Expired"}
-            else:
-                begun.append(time.monotonic())
-                meta = {"resourceVersion": "1", "continue": "x"}
-                status, answer = 200, {"items": [], "metadata": meta}
-            body = json.dumps(answer).encode()
-            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
-            connection.send(head.encode() + body)
+    def forget_history(target: bytes) -> tuple[int, Any]:
+        if b"continue=" in target:
+            return 410, {"kind": "Status", "code": 410, "reason": "Expired"}
+        begun.append(time.monotonic())
+        return 200, {"items": [], "metadata": {"resourceVersion": "1", "continue": "x"}}
 
-    with ScriptedServer(forget_history) as server:
-        kube = open_server(server.url, server.authority.pem, token="t")
+    with answering(forget_history) as kube:
         found = follow(kube, Collection(path_of("w"), read_text))
         wait_for(lambda: len(begun) == 5)
         # 0.2 s, 0.4 s, 0.8 s and 1.6 s, or a half of each
         assert begun[-1] - begun[0] > 1.4
         assert found.tally.failures >= 4
         found.reflector.stop()
-        kube.close()
+
+
+def test_a_watch_that_cannot_be_read_is_not_begun_from_there_again(follow: Open) -> None:
+    """It would be told the same for ever; the list says what there is now."""
+
+    def garble(target: bytes) -> tuple[int, Any]:
+        if b"watch=" in target:
+            return 200, ["no event"]
+        return 200, {"items": [], "metadata": {"resourceVersion": "1"}}
+
+    with answering(garble) as kube:
+        found = follow(kube, Collection(path_of("w"), read_text))
+        wait_for(lambda: len(found.tally.lists) == 3)
+        assert found.tally.failures >= 2
+        found.reflector.stop()
 
 
 def test_a_server_that_was_away_is_caught_up_with(

@@ -121,8 +121,9 @@ class Places:
 
     def _update(self, namespace: str, stored: Stored, wanted: Wanted) -> None:
         # Without a version: else whoever writes all the time would keep us from it. All that is not
-        # in the body goes: owners, finalizers, other keys.
-        metadata = {**wanted.body["metadata"], "uid": stored.uid}
+        # in the body goes: owners, finalizers, other keys, and what others say they manage, which
+        # API servers keep as it was sent, nested too deeply for a sidecar to read.
+        metadata = {**wanted.body["metadata"], "uid": stored.uid, "managedFields": [{}]}
         answer = self._writer.request(
             "PUT",
             self._path(namespace),

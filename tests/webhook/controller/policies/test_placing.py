@@ -1,5 +1,6 @@
 """An object of ours stands as it should, whatever stood there before: on a real API server."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -169,6 +170,22 @@ def test_what_a_tenant_made_of_it_is_undone(
     stored = keep_map(found)
     assert (stored.flaws, stored.ours) == ((), True)
     assert ground.put("{}") == ("kept", ())
+
+
+def test_what_a_tenant_says_of_its_fields_goes(lay: Lay) -> None:
+    """API servers keep that as it was sent, and sidecars would have to read it."""
+    ground = lay("place-fields")
+    ground.follow()
+    deep: dict[str, Any] = {}
+    for _ in range(600):
+        deep = {"f:a": deep}
+    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+    body = build_map("place-fields", "r", "{}").body
+    metadata = {**body["metadata"], "managedFields": [{**entry, "fieldsV1": deep}]}
+    ground.plane.create(ground.path.rpartition("/")[0], {**body, "metadata": metadata})
+    ground.wait_seen()
+    assert ground.put("[]")[0] == "updated"
+    assert "f:a" not in json.dumps(ground.read())
 
 
 def test_one_that_is_stuck_while_it_goes_is_replaced(lay: Lay) -> None:
