@@ -2,6 +2,7 @@
 
 import pytest
 
+from webhook.answers import TOO_LONG, TOO_MANY
 from webhook.controller.tenants.rests import FIRST_S, LONGEST_S, SLOW_S, VISIT_S, Rests
 from webhook.kube import NOT_LEADING, KubeError
 
@@ -108,3 +109,17 @@ def test_who_does_not_lead_says_nothing_of_the_member(rests: Rests) -> None:
     assert not is_let_in(rests)
     rests.begin_term()
     assert is_let_in(rests)
+
+
+@pytest.mark.parametrize("reason", [TOO_LONG, TOO_MANY])
+def test_who_answers_too_much_at_once_is_not_silent(
+    rests: Rests, clock: Clock, reason: str
+) -> None:
+    """It is what others put there; only who takes long with it is left alone."""
+    with pytest.raises(KubeError), rests.watch("eu"):
+        raise KubeError(0, reason, "too much")
+    assert is_let_in(rests)
+    with pytest.raises(KubeError), rests.watch("eu"):
+        clock.now += SLOW_S + 1
+        raise KubeError(0, reason, "too much")
+    assert not is_let_in(rests)
