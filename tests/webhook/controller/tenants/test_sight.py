@@ -8,7 +8,7 @@ import pytest
 
 from tests.controlplane import ControlPlane
 from tests.webhook.controller.tenants.examples import UID, make_tenant
-from webhook.controller.tenants.kinds import BINDING, KINDS, QUOTA, Place
+from webhook.controller.tenants.kinds import BINDING, QUOTA, Place
 from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.rests import VISIT_BYTES, VISIT_S
 from webhook.controller.tenants.sight import look_for_objects
