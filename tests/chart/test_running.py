@@ -115,6 +115,28 @@ def test_the_controller_is_refused_nothing(running: Running) -> None:
     assert [event for event in events if event["annotations"][decision] != "allow"] == []
 
 
+def test_what_it_may_do_with_leases_it_does(running: Running) -> None:
+    granted = {
+        verb
+        for key, role in build(IMAGES).items()
+        if key[0] == "Role" and key[2] == "mca-controller"
+        for rule in role["rules"]
+        if rule["resources"] == ["leases"]
+        for verb in rule["verbs"]
+    }
+    account = "system:serviceaccount:mca-system:mca-controller"
+
+    def list_used() -> set[str]:
+        return {
+            event["verb"]
+            for event in running.site.plane.audit.since(running.mark)
+            if event["user"].get("username") == account
+            and event["objectRef"]["resource"] == "leases"
+        }
+
+    wait_until(lambda: list_used() == granted)
+
+
 def test_an_upgrade_to_another_sidecar_holds_no_pod_back(running: Running) -> None:
     """Webhooks that put in the image before are still there: here, for as long as we look."""
     bundles = read_bundles(running)

@@ -194,7 +194,9 @@ class Home:
 
     def install(self, *, guards: bool) -> None:
         """Definitions first, and everything else when they are served."""
-        settings = InstallSettings(sidecar_image=IMAGE, control_image=IMAGE)
+        settings = InstallSettings(
+            sidecar_image=IMAGE, control_image=IMAGE, profile_namespaces=("fleet",)
+        )
         objects = [each for each in build_objects(settings) if each["kind"] not in LEFT_OUT]
         first = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
         rest = [each for each in objects if guards or each["kind"] not in GUARDS]

@@ -19,6 +19,7 @@ _READ: Final = ["get", "list", "watch"]
 _KEEP: Final = [*_READ, "create", "patch", "delete"]
 # By what admins give it more: roles that Tenants of profile custom name.
 _CUSTOM: Final = "mca-controller-custom"
+_PROFILES: Final = "mca-controller-profiles"
 AGGREGATE_LABEL: Final = "mca.io/aggregate-to-controller"
 
 
@@ -71,6 +72,7 @@ def build_controller_rights(settings: InstallSettings) -> list[RawDocument]:
             in_cluster,
         ),
         bind("ClusterRole", CONTROLLER, settings.namespace, OF_CONTROLLER),
+        *_follow_profiles(settings),
         Remarked(
             "What admins let it give to tenants beside the profiles: a ClusterRole with the label "
             f'{AGGREGATE_LABEL}: "true" and the verb bind on the roles that Tenants of profile '
@@ -102,7 +104,7 @@ def _elect() -> list[RawDocument]:
         ),
         _allow(
             "The same, by its name.",
-            ["get", "update", "patch"],
+            ["get", "update"],
             "leases",
             group=group,
             names=(CONTROLLER,),
@@ -153,24 +155,39 @@ def _follow() -> list[RawDocument]:
         _allow("What admins and tenants state.", _READ, *_KINDS, group=GROUP),
         _allow(
             "What became of it.",
-            ["get", "patch"],
+            ["patch"],
             "clusters/status", "tenants/status", "routes/status",
             group=GROUP,
         ),
         _allow("The finalizer, by which a Tenant ends.", ["patch"], "tenants", group=GROUP),
-        _allow(
-            "Clusters made of ClusterProfiles, where namespaces are listed for that.",
-            ["create", "patch"],
-            "clusters",
-            group=GROUP,
-        ),
+    ]  # fmt: skip
+
+
+def _follow_profiles(settings: InstallSettings) -> list[RawDocument]:
+    """A role of its own: who may make Clusters says where calls go."""
+    if not settings.profile_namespaces:
+        return []
+    rules = [
         _allow(
             "ClusterProfiles, where their kind is installed.",
             _READ,
             "clusterprofiles",
             group="multicluster.x-k8s.io",
         ),
-    ]  # fmt: skip
+        _allow("The Clusters made of them.", ["create", "patch"], "clusters", group=GROUP),
+    ]
+    return [
+        Remarked(
+            "Where namespaces are listed whose ClusterProfiles are read as Clusters.",
+            {
+                "apiVersion": RBAC_API,
+                "kind": "ClusterRole",
+                "metadata": describe(_PROFILES, component=OF_CONTROLLER),
+                "rules": rules,
+            },
+        ),
+        build_binding("ClusterRole", _PROFILES, CONTROLLER, settings.namespace, OF_CONTROLLER),
+    ]
 
 
 def _write_policies() -> list[RawDocument]:
@@ -244,4 +261,4 @@ def _judge_callers() -> list[RawDocument]:
 
 
 def _tell() -> list[RawDocument]:
-    return [_allow("What people can act on.", ["create", "patch"], "events")]
+    return [_allow("What people can act on.", ["create"], "events")]

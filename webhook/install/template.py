@@ -65,7 +65,11 @@ def make_documents() -> list[Document]:
     """Every object that some values ask for, but for the namespace: Helm makes that."""
     built = _build()
     other = _build(cert_manager=True)
-    switches = [value for value in VALUES if value.optional or value.probe is True]
+    switches = [
+        value
+        for value in VALUES
+        if value.optional or value.probe is True or isinstance(value.probe, tuple)
+    ]
     gone = {
         value.path: built.keys() - _build(**{value.field: _empty(value)}).keys()
         for value in switches

@@ -198,13 +198,15 @@ def test_with_cert_manager_certificates_are_files(deployment: str, certificate: 
     assert annotations == {"cert-manager.io/inject-ca-from": "mca-system/mca-webhook"}
 
 
-def find_rules(account: str) -> list[tuple[str, set[str], set[str]]]:
+def find_rules(
+    account: str, settings: InstallSettings = PLAIN
+) -> list[tuple[str, set[str], set[str]]]:
     """Of the account: resource, verbs and names."""
-    objects = build_objects(PLAIN)
     return [
         (resource, set(rule["verbs"]), set(rule.get("resourceNames", ())))
-        for kind in ("Role", "ClusterRole")
-        for rule in find(objects, kind, account)["rules"]
+        for each in build_objects(settings)
+        if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"].startswith(account)
+        for rule in each.get("rules", ())
         for resource in rule["resources"]
     ]
 
@@ -214,6 +216,36 @@ def test_what_the_webhook_may_write_has_a_name() -> None:
         assert resource != "*"
         assert names or verbs == {"list", "watch"}, resource
         assert verbs <= {"get", "list", "watch", "update", "patch"}
+
+
+def test_only_where_profiles_are_read_the_controller_makes_clusters() -> None:
+    """Who may make Clusters says where calls go."""
+
+    def list_verbs(resource: str, settings: InstallSettings = PLAIN) -> set[str]:
+        rules = find_rules("mca-controller", settings)
+        return {verb for found, verbs, _ in rules if found == resource for verb in verbs}
+
+    reading = dataclasses.replace(PLAIN, profile_namespaces=("fleet",))
+    assert list_verbs("clusters") == {"get", "list", "watch"}
+    assert list_verbs("clusterprofiles") == set()
+    assert list_verbs("clusters", reading) == {"get", "list", "watch", "create", "patch"}
+    assert list_verbs("clusterprofiles", reading) == {"get", "list", "watch"}
+    binding = find(build_objects(reading), "ClusterRoleBinding", "mca-controller-profiles")
+    assert [each["name"] for each in binding["subjects"]] == ["mca-controller"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "used"),
+    [
+        ("events", {"create"}), ("leases", {"create", "get", "update"}),
+        ("clusters/status", {"patch"}), ("tenants/status", {"patch"}), ("routes/status", {"patch"}),
+    ],
+)  # fmt: skip
+def test_what_the_controller_only_tells_it_may_not_read_nor_change(
+    resource: str, used: set[str]
+) -> None:
+    rules = find_rules("mca-controller")
+    assert {verb for found, verbs, _ in rules if found == resource for verb in verbs} == used
 
 
 @pytest.mark.parametrize("resource", ["secrets", "serviceaccounts/token", "clusterroles"])
