@@ -202,9 +202,9 @@ def test_one_that_is_deleted_or_stuck_comes_back(home: Home) -> None:
     role = f"{RBAC}/pol-gone/rolebindings/mca-policy"
     poll(lambda: home.plane.request("GET", role).status == http.client.OK)
     for changes in ([], [{"metadata": {"finalizers": ["x.example/y"]}, "immutable": True}]):
+        uid = home.plane.request("GET", path).json()["metadata"]["uid"]
         for change in changes:
             home.plane.request("PATCH", path, change, headers=MERGE)
-        uid = home.plane.request("GET", path).json()["metadata"]["uid"]
         home.plane.request("DELETE", path)
 
         def is_back(uid: str = uid) -> bool:
