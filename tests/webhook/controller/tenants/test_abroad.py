@@ -124,6 +124,9 @@ def test_no_answer_of_a_member_ends_what_is_done_for_others(abroad: Abroad, memb
         work(abroad)
         abroad.rests.forget("odd")
         abroad.inspection.forget(UID)
+    member.found = DEEP
+    work(abroad)
+    abroad.rests.forget("odd")
     for refusal in spoil(REFUSAL):
         member.say({"items": []}, refusal)
         work(abroad)
@@ -131,7 +134,7 @@ def test_no_answer_of_a_member_ends_what_is_done_for_others(abroad: Abroad, memb
 
 
 def test_what_cannot_be_read_is_told_and_the_member_rests(abroad: Abroad, member: Member) -> None:
-    member.found = DEEP
+    member.found = b'{"items": ['
     (closed, odd) = abroad.provision(TENANT, ["closed", "odd"], told=False)
     assert closed.message == "closed: is not opened here"
     assert "the answer is no JSON object" in odd.message
