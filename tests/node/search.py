@@ -28,12 +28,20 @@ def list_files() -> Iterator[str]:
         yield from (f"/proc/{pid}/{name}" for name in ("environ", "cmdline"))
         for folder, _, names in os.walk(f"/proc/{pid}/fd"):
             yield from (os.path.join(folder, name) for name in names)
-        if not os.path.samefile("/proc/self/root", os.path.join("/proc", pid, "root")):
+        if has_files_of_its_own(pid):
             yield from (
                 os.path.join(folder, name)
                 for folder, _, names in os.walk(os.path.join("/proc", pid, "root", ""))
                 for name in names
             )
+
+
+def has_files_of_its_own(pid: str) -> bool:
+    """Whether it sees another file system; of one that has ended there is nothing left to see."""
+    try:
+        return not os.path.samefile("/proc/self/root", os.path.join("/proc", pid, "root"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def holds_credential(path: str, secrets: list[bytes]) -> bool:
