@@ -14,6 +14,7 @@ import random
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,8 @@ READY_TIMEOUT_S = 90.0
 PORT_ATTEMPTS = 5
 # Below the range for outgoing connections, where a free port may be taken a moment later.
 PORTS = range(20000, 32000)
+# The latest that were chosen here: who has one may not have bound it yet.
+_chosen: deque[int] = deque(maxlen=len(PORTS) // 4)
 
 
 class ControlPlane(Access):
@@ -315,13 +318,19 @@ class ControlPlane(Access):
 
 
 def choose_port() -> int:
-    """A port of 127.0.0.1 that is free now; whoever binds it must be ready to choose again."""
+    """A port of 127.0.0.1 that is free now, and that was not chosen a moment ago.
+
+    Another process may take it: whoever binds it must be ready to choose again.
+    """
     while True:
         port = random.SystemRandom().choice(PORTS)
+        if port in _chosen:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _chosen.append(port)
             return port

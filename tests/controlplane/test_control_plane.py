@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import ControlPlane, ServerProcess
+from tests.controlplane import ControlPlane, ServerProcess, choose_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -97,6 +97,12 @@ def test_two_at_once_are_apart(
     assert control_plane.request("GET", "/api/v1/namespaces/harness-other").status == 404
     stranger = control_plane.tokens["admin"]
     assert other.request("GET", "/api/v1/namespaces", token=stranger).status == 401
+
+
+def test_no_port_is_chosen_for_two() -> None:
+    """Each may be chosen before the one before is bound."""
+    ports = [choose_port() for _ in range(1_000)]
+    assert len(set(ports)) == len(ports)
 
 
 def test_stop_leaves_nothing(make_control_plane: Callable[..., ControlPlane]) -> None:
