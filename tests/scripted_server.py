@@ -5,6 +5,7 @@ test can say byte by byte what arrives and what is answered. Owns its socket and
 """
 
 import contextlib
+import json
 import shutil
 import socket
 import ssl
@@ -70,6 +71,12 @@ class Connection(TlsPipe):
         with self.server.lock:
             self.server.received_bytes += len(data)
         return data
+
+    def answer(self, status: int, document: object) -> None:
+        """A whole answer of JSON."""
+        body = json.dumps(document).encode() + b"\n"
+        head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+        self.send(head + body)
 
     def read_until(self, mark: bytes) -> bytes:
         """Up to and with the mark; b"" if the connection ends before."""

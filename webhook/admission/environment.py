@@ -13,7 +13,6 @@ from webhook.admission.settings import (
     InjectionSettings,
     Resources,
     find_broker,
-    parse_image,
 )
 from webhook.certificates.settings import CertificateSettings, read_settings
 from webhook.serving.setting_table import Reader, Setting
@@ -23,6 +22,7 @@ from webhook.serving.setting_values import (
     listening_at,
     one_of,
     parse_audience,
+    parse_image,
     whole_number,
 )
 

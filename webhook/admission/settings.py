@@ -6,7 +6,6 @@ Must not read the environment: whoever starts the webhook or the command does.
 from typing import Final, Literal, NamedTuple
 
 from webhook.resources.names import BROKER_PORT, BROKER_SERVICE, SYSTEM_NAMESPACE
-from webhook.serving.setting_values import parse_image as parse_image
 
 # Of no base image that we know; below 65534, so that small user namespaces map it too.
 SIDECAR_UID: Final = 64430

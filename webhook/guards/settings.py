@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from webhook.admission.settings import SIDECAR_UID, parse_image
+from webhook.admission.settings import SIDECAR_UID
+from webhook.serving.setting_values import parse_image
 
 DEFAULT_ADMIN_GROUPS = ("system:masters", "kubeadm:cluster-admins")
 DEFAULT_SYSTEM_NAMESPACE = "mca-system"

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from sidecar.policy.fields import DNS_LABEL
 from webhook.admission.quantities import parse_amount
-from webhook.admission.settings import Resources, parse_image
+from webhook.admission.settings import Resources
 from webhook.guards.settings import (
     API_SERVER,
     DEFAULT_ADMIN_GROUPS,
     OUR_AUDIENCES,
     GuardSettings,
 )
+from webhook.serving.setting_values import parse_image
 
 NAMESPACE: Final = "mca-system"
 # Of Kubernetes itself: Pod Security restricted would stop it there, and uninstalling the cluster.

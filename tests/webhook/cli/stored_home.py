@@ -63,10 +63,7 @@ class StoredHome:
         while (request := connection.read_request()) is not None:
             path = request.target.decode().partition("?")[0]
             found = self._find(path)
-            code = 404 if found is None else 200
-            body = json.dumps(found or {"kind": "Status"}).encode()
-            head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (code, len(body))
-            connection.send(head + body)
+            connection.answer(404 if found is None else 200, found or {"kind": "Status"})
 
     def _find(self, path: str) -> Raw | None:
         """The object of this path, or the list."""

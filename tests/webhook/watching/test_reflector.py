@@ -243,10 +243,7 @@ def answering(answer: Callable[[bytes], tuple[int, Any]]) -> Iterator[Kube]:
 
     def converse(connection: Connection) -> None:
         while (request := connection.read_request()) is not None:
-            status, document = answer(request.target)
-            body = json.dumps(document).encode() + b"\n"
-            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
-            connection.send(head.encode() + body)
+            connection.answer(*answer(request.target))
 
     with ScriptedServer(converse) as server:
         kube = open_server(server.url, server.authority.pem, token="t")

@@ -71,9 +71,10 @@ def main(arguments: list[str]) -> int:
 def _inject(parser: Parser, given: argparse.Namespace) -> int:
     from webhook.admission.injection import inject
     from webhook.admission.outcome import Injected, Namespace, RawObject, Refusal
-    from webhook.admission.settings import InjectionSettings, find_broker, parse_image
+    from webhook.admission.settings import InjectionSettings, find_broker
     from webhook.cli.inject.documents import DocumentError
     from webhook.cli.inject.files import rewrite_files
+    from webhook.serving.setting_values import parse_image
 
     if given.image is None:
         parser.refuse(f"--image is missing: name the sidecar's image, or set {_IMAGE_VARIABLE}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from webhook.admission.outcome import RawObject
-from webhook.admission.settings import parse_image
+from webhook.serving.setting_values import parse_image
 
 
 def list_missing(deployments: Iterable[RawObject], registration: RawObject) -> Iterator[str]:

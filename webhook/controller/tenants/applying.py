@@ -5,7 +5,7 @@ the next plan goes on from there.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -186,3 +186,10 @@ def _hold_back(write: Write, problems: list[Problem]) -> Problem | None:
         return None
     told = ", ".join(sorted(lacking))
     return Problem(Step.ACCESS, place.namespace, "Waiting", f"{place.shown} waits for {told}")
+
+
+def ask_again(problems: Iterable[Problem]) -> None:
+    """KubeError where another attempt may help: soon, and later each time."""
+    for problem in problems:
+        if problem.passing:
+            raise KubeError(0, problem.reason, problem.message)

@@ -11,7 +11,7 @@ from typing import Final
 
 from webhook.controller.engine.world import Kept, World
 from webhook.controller.tenants.abroad import Abroad, read_note
-from webhook.controller.tenants.applying import Applier
+from webhook.controller.tenants.applying import Applier, ask_again
 from webhook.controller.tenants.ending import Leave, list_staying
 from webhook.controller.tenants.finalizer import release
 from webhook.controller.tenants.inspection import Inspection, look_into, withdraw
@@ -19,7 +19,6 @@ from webhook.controller.tenants.leaving import look_at_leave
 from webhook.controller.tenants.steps import READY, shorten
 from webhook.controller.tenants.telling import Teller, read_held
 from webhook.controller.tenants.visits import Visits
-from webhook.kube import KubeError
 from webhook.resources.conditions import Condition
 from webhook.resources.meta import Invalid, Meta, RawDocument, mapping
 from webhook.resources.names import FINALIZER
@@ -72,9 +71,7 @@ class Farewell:
             told.append(f"waits for {', '.join(waits)} to end")
         ready = Condition(READY, False, "Deleting", "; ".join(told), meta.generation)
         self._teller.tell(kept, [ready], ())
-        for problem in problems:
-            if problem.passing:
-                raise KubeError(0, problem.reason, problem.message)
+        ask_again(problems)
         return choose_wait(kept.document, time.time())
 
     def begin_term(self) -> None:

@@ -11,7 +11,7 @@ from webhook.controller.engine.part import Follow, Part
 from webhook.controller.engine.world import Kept, World
 from webhook.controller.members.part import open_access
 from webhook.controller.tenants.abroad import HOME, Abroad, choose_members
-from webhook.controller.tenants.applying import Applier
+from webhook.controller.tenants.applying import Applier, ask_again
 from webhook.controller.tenants.farewell import Farewell
 from webhook.controller.tenants.finalizer import sign
 from webhook.controller.tenants.following import Following, list_holders
@@ -24,7 +24,6 @@ from webhook.controller.tenants.planning import View, plan_tenant
 from webhook.controller.tenants.rests import Rests
 from webhook.controller.tenants.steps import (
     Note,
-    Problem,
     judge_members,
     judge_ready,
     judge_steps,
@@ -33,7 +32,6 @@ from webhook.controller.tenants.steps import (
 from webhook.controller.tenants.telling import Teller, read_held
 from webhook.controller.tenants.visits import Visits
 from webhook.controller.tenants.wishes import list_names, list_steps
-from webhook.kube import KubeError
 from webhook.resources.claims import judge_claim
 from webhook.resources.clusters import Cluster
 from webhook.resources.meta import Invalid, Meta
@@ -140,7 +138,7 @@ class Provisioning:
         ]
         conditions.append(judge_ready(conditions, generation))
         self._teller.tell(kept, conditions, plan.held)
-        _ask_again(problems)
+        ask_again(problems)
         usual = _LOOK_AGAIN_S if problems or abroad else _MEMBERS_S
         if not (problems or abroad or tenant.on_members or others.people):
             return others.again_s
@@ -187,10 +185,3 @@ class Provisioning:
     def _find_clusters(self, tenant: Tenant) -> dict[str, Cluster | Invalid]:
         found = ((name, self._world.clusters.get(name)) for name in tenant.clusters)
         return {name: kept.value for name, kept in found if kept is not None}
-
-
-def _ask_again(problems: list[Problem]) -> None:
-    """KubeError where that is soon, and later each time."""
-    for problem in problems:
-        if problem.passing:
-            raise KubeError(0, problem.reason, problem.message)
